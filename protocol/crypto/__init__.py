@@ -1,0 +1,1 @@
+"""Hashes, key pairs, namespaces, manifests and signatures of Hypercore logs."""

@@ -1,0 +1,1 @@
+"""Bytes and values: compact-encoding, MessagePack, and the paths of the index."""

@@ -1,0 +1,1 @@
+"""Signed append-only Merkle logs: trees, proofs, and their replication."""

@@ -1,0 +1,58 @@
+"""Every bound on what a peer may make this node hold, each with its reason.
+
+Units are the last word of a name. A length is checked against its bound *before* anything of that
+length is allocated. Tests import these constants.
+"""
+
+from __future__ import annotations
+
+# Encoding ---------------------------------------------------------------------------------------
+
+# compact-encoding rejects longer arrays, so no honest peer sends one.
+MAX_ARRAY_ITEMS = 0x100000
+
+# Largest integer that JavaScript represents exactly; larger lengths cannot come from a JS peer.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+# Streams ----------------------------------------------------------------------------------------
+
+# A secret-stream frame has a 24-bit length.
+MAX_FRAME_BYTES = 0xFFFFFF
+
+# Encryption adds 17 bytes (tag byte and MAC) to each message.
+MAX_MESSAGE_BYTES = MAX_FRAME_BYTES - 17
+
+# Noise messages are 32 to 96 bytes plus payload; hyperdht's payloads stay far below this.
+MAX_HANDSHAKE_MESSAGE_BYTES = 4096
+
+# Hypercore ---------------------------------------------------------------------------------------
+
+# Largest block we write, and accept from a peer. JS has only the convention of 15 MiB.
+MAX_BLOCK_BYTES = 8 * 1024 * 1024
+
+# A log of 2^40 blocks is out of reach of any writer; flat-tree indexes stay below 2^53 with it.
+MAX_LOG_LENGTH_BLOCKS = 2**40
+
+# A path in a tree of 2^40 leaves has at most 40 nodes, an upgrade at most twice that; the rest
+# is room for patches and additional nodes.
+MAX_PROOF_NODES = 256
+
+# A manifest lists its signers; more than this is not a log but an attack on the decoder.
+MAX_MANIFEST_SIGNERS = 64
+MAX_MANIFEST_LINKED_CORES = 64
+MAX_MANIFEST_USER_DATA_BYTES = 4096
+
+# A signature holds one proof per signer and the nodes of their patches.
+MAX_SIGNATURE_BYTES = 64 * 1024
+
+# Mux ---------------------------------------------------------------------------------------------
+
+# JS keeps no limit (MAX_BACKLOG = Infinity). One database uses a channel per log.
+MAX_CHANNELS = 4096
+# Opens that wait for our answer, per connection.
+MAX_PENDING_OPENS = 64
+# Bytes sent on a channel before we opened it; JS pauses at the same figure.
+MAX_CHANNEL_BACKLOG_BYTES = 32 * 1024
+# Names of protocols and ids of channels; JS uses "hypercore/alpha" and 32 bytes.
+MAX_PROTOCOL_NAME_BYTES = 256
+MAX_CHANNEL_ID_BYTES = 256

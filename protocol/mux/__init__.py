@@ -1,0 +1,1 @@
+"""Protomux: many channels on one encrypted stream."""

@@ -1,0 +1,1 @@
+"""Execution Transparency: records, replay, and proofs that anyone can check."""

@@ -1,0 +1,3 @@
+"""Vitra node: databases run by smart contracts, without a blockchain."""
+
+__version__ = "0.1.0"
