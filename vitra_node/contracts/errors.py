@@ -1,0 +1,38 @@
+"""Every exception of the contracts package, on one page.
+
+``ContractError`` is the root. A *verdict* about the contract (it does not compile, its method threw)
+is the same on every machine. A *host fault* (a timeout, a lack of memory, a dead worker) says
+nothing about the contract: no ack may be written for it, and a monitor answers "cannot tell".
+"""
+
+from __future__ import annotations
+
+
+class ContractError(Exception):
+    """The root of all of them."""
+
+
+class ContractSyntaxError(ContractError):
+    """The source cannot be a contract; ``line`` and ``column`` (both from 1) point at the reason."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(f"{message} (line {line}, column {column})")
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class ContractCallError(ContractError):
+    """The called method threw, or there is no such method; the text is the contract's own."""
+
+
+class HostFault(ContractError):
+    """The machine, not the contract, made the run fail: nothing may be concluded from it."""
+
+
+class ContractTimeout(HostFault):
+    """The contract ran longer than the wall clock allows, and its worker was killed."""
+
+
+class WorkerFault(HostFault):
+    """The worker died, ran out of memory, or broke the frame protocol; it was killed."""
