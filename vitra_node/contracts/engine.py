@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 # What crosses between a contract and its host: null, booleans, finite numbers, text without lone
 # surrogates, bytes (a Uint8Array in the contract), arrays, and objects with text keys. ``Any``
 # stands for the nesting, which mypy cannot follow through invariant containers.
-Value: TypeAlias = "None | bool | int | float | str | bytes | list[Any] | dict[str, Any]"
+Value: TypeAlias = "bool | int | float | str | bytes | list[Any] | dict[str, Any] | None"
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Every exception of the contracts package, on one page.
 
-``ContractError`` is the root. A *verdict* about the contract (it does not compile, its method threw)
-is the same on every machine. A *host fault* (a timeout, a lack of memory, a dead worker) says
-nothing about the contract: no ack may be written for it, and a monitor answers "cannot tell".
+``ContractError`` is the root. A *verdict* about the contract (it does not compile, its method
+threw) is the same on every machine. A *host fault* (a timeout, a lack of memory, a dead worker)
+says nothing about the contract: no ack may be written for it, and a monitor answers "cannot tell".
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class ContractError(Exception):
 
 
 class ContractSyntaxError(ContractError):
-    """The source cannot be a contract; ``line`` and ``column`` (both from 1) point at the reason."""
+    """The source cannot be a contract; ``line`` and ``column``, from 1, point at the reason."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(f"{message} (line {line}, column {column})")
@@ -26,7 +26,7 @@ class ContractCallError(ContractError):
     """The called method threw, or there is no such method; the text is the contract's own."""
 
 
-class HostFault(ContractError):
+class HostFault(ContractError):  # noqa: N818 - the fault is the machine's, not an error found
     """The machine, not the contract, made the run fail: nothing may be concluded from it."""
 
 
