@@ -1,0 +1,47 @@
+"""Every exception of the storage package, on one page."""
+
+from __future__ import annotations
+
+
+class StorageError(Exception):
+    """The store cannot do what was asked: a failed disk, a wrong use, or a damaged file."""
+
+
+class StoreInUse(StorageError):
+    """Another process holds this data directory; two writers of one log would fork it."""
+
+
+class StoreVersionError(StorageError):
+    """The data directory was written by a version of this software that this one does not know."""
+
+
+class StoreReadOnly(StorageError):
+    """An earlier write failed, so nothing can be written until the store is opened again."""
+
+
+class StoreClosed(StorageError):
+    """The store, or the core, was closed."""
+
+
+class StoreDamaged(StorageError):
+    """A stored record does not decode, or contradicts another one."""
+
+
+class KeyFileError(StorageError):
+    """A key file that others could read, that is damaged, or that holds another key."""
+
+
+class NotWritable(StorageError):
+    """The secret key of this core is not here."""
+
+
+class BlockTooLarge(StorageError):
+    """A block is over ``MAX_BLOCK_BYTES``."""
+
+
+class BlockOutOfRange(StorageError, IndexError):
+    """A block index that this core cannot have."""
+
+
+class BlockNotAvailable(StorageError):
+    """The block is not stored here, and no peer gave it in the time allowed."""
