@@ -17,6 +17,10 @@ class LocalProtocolError(ProtocolError):
     """This side asked for something the protocol does not allow."""
 
 
+class PathError(LocalProtocolError):
+    """A path of the index that is not canonical, or that a contract may not write."""
+
+
 class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol; ``ban_weight`` (0 to 100) says how much that counts."""
 
@@ -53,3 +57,7 @@ class ProofError(RemoteProtocolError):
 
 class ReplicationError(RemoteProtocolError):
     """A replication message that makes no sense at this point: unrequested, repeated, too many."""
+
+
+class RecordError(RemoteProtocolError):
+    """A record of Execution Transparency (ack, input, genesis) that does not follow its schema."""

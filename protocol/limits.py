@@ -56,3 +56,31 @@ MAX_CHANNEL_BACKLOG_BYTES = 32 * 1024
 # Names of protocols and ids of channels; JS uses "hypercore/alpha" and 32 bytes.
 MAX_PROTOCOL_NAME_BYTES = 256
 MAX_CHANNEL_ID_BYTES = 256
+
+# Values and paths --------------------------------------------------------------------------------
+
+# A value shares its block with a key and the pages of the Hyperbee; these get the difference.
+MAX_VALUE_BYTES = MAX_BLOCK_BYTES - 64 * 1024
+# Arrays and maps inside each other. Every JSON library we meet on the way manages this many.
+MAX_VALUE_DEPTH = 100
+# Longest path of Linux (PATH_MAX); a key is read again at every level of the tree.
+MAX_KEY_BYTES = 4096
+
+# Replication -------------------------------------------------------------------------------------
+
+# JS asks for and answers with bitfields of at most 2^21 blocks.
+MAX_BITFIELD_WORDS = 2**21 // 32
+# Requests of one peer for one log that wait for our answer. JS keeps at most 512 in flight.
+MAX_QUEUED_REQUESTS = 2048
+# Requests that cannot be answered at all; JS drops a peer at the same figure.
+MAX_INVALID_REQUESTS = 64
+# Extension messages are control messages; we register none, others use a few hundred bytes.
+MAX_EXTENSION_NAME_BYTES = 256
+MAX_EXTENSION_MESSAGE_BYTES = 64 * 1024
+# What a peer announces past the end of our tree is remembered only this far (4 KiB); the rest is
+# asked for again when our tree got there.
+MAX_BLOCKS_REMEMBERED_AHEAD = 2**15
+# Our own requests in flight: JS keeps 16 to 512. Bytes bound the memory behind large blocks.
+MIN_REQUESTS_IN_FLIGHT = 16
+MAX_REQUESTS_IN_FLIGHT = 512
+MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
