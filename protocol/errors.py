@@ -61,3 +61,7 @@ class ReplicationError(RemoteProtocolError):
 
 class RecordError(RemoteProtocolError):
     """A record of Execution Transparency (ack, input, genesis) that does not follow its schema."""
+
+
+class BeeBlockError(DecodeError):
+    """A block that is not one of a Hyperbee, or an index that does not lead through a B-tree."""

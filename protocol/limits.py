@@ -84,3 +84,23 @@ MAX_BLOCKS_REMEMBERED_AHEAD = 2**15
 MIN_REQUESTS_IN_FLIGHT = 16
 MAX_REQUESTS_IN_FLIGHT = 512
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
+
+# Hyperbee ----------------------------------------------------------------------------------------
+
+# The order of Hyperbee's B-tree: a ninth key splits a node.
+MAX_BEE_KEYS = 8
+MAX_BEE_CHILDREN = 9
+# Each inner node but the root has at least 5 children, so 2^40 keys make at most 19 generations.
+# A deeper path is a cycle.
+MAX_BEE_DEPTH_LEVELS = 32
+# A split or a deletion writes two nodes a generation; only refused puts inside one batch of a JS
+# writer make more, one path for each.
+MAX_BEE_LEVELS = 16 * 1024
+# Key and value of one entry; the rest of the largest block is left to the index.
+MAX_BEE_ENTRY_BYTES = MAX_BLOCK_BYTES - 64 * 1024
+# Decoded blocks a reader keeps: about 20 MiB with the bound below, and most inner nodes of a tree
+# of 100,000 keys.
+MAX_CACHED_BEE_BLOCKS = 16 * 1024
+MAX_CACHED_BEE_BYTES = 32 * 1024 * 1024
+# Nodes a writer keeps between batches, about 1 KiB each.
+MAX_LIVE_BEE_NODES = 16 * 1024
