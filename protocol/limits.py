@@ -53,6 +53,16 @@ MAX_CHANNELS = 4096
 MAX_PENDING_OPENS = 64
 # Bytes sent on a channel before we opened it; JS pauses at the same figure.
 MAX_CHANNEL_BACKLOG_BYTES = 32 * 1024
+# What each of these messages counts beside its own bytes, as JS counts them.
+CHANNEL_BACKLOG_ITEM_BYTES = 512
+# What an open says beside protocol and id; Hypercore's capability takes 33 bytes.
+MAX_CHANNEL_HANDSHAKE_BYTES = 4096
+# Messages in one batch. JS flushes its batches at 8 MiB, which 128-byte messages fill with as many;
+# without a bound a 16 MiB frame could hold 8 million messages of 2 bytes.
+MAX_BATCH_ITEMS = 64 * 1024
+# A batch of ours is closed once it has this many bytes: enough to make the cost per frame vanish,
+# small enough for the peer to begin while we encrypt the next.
+BATCH_BYTES = 64 * 1024
 # Names of protocols and ids of channels; JS uses "hypercore/alpha" and 32 bytes.
 MAX_PROTOCOL_NAME_BYTES = 256
 MAX_CHANNEL_ID_BYTES = 256

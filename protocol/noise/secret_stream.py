@@ -85,7 +85,8 @@ class HandshakeDone:
     handshake_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: freezing triples the cost of making one, and one is made for each message.
+@dataclass(slots=True)
 class Message:
     """One message of the peer.
 
