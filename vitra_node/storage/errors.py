@@ -1,5 +1,8 @@
 """Every exception of the storage package, on one page."""
 
+# The names say what is wrong; "Error" behind each would say nothing.
+# ruff: noqa: N818
+
 from __future__ import annotations
 
 
@@ -12,7 +15,11 @@ class StoreInUse(StorageError):
 
 
 class StoreVersionError(StorageError):
-    """The data directory was written by a version of this software that this one does not know."""
+    """The data directory has a form that this version of the software does not know."""
+
+
+class EnvironmentFull(StorageError):
+    """A transaction does not fit; it was undone, and fits after ``Environment.grow``."""
 
 
 class StoreReadOnly(StorageError):
@@ -35,6 +42,10 @@ class NotWritable(StorageError):
     """The secret key of this core is not here."""
 
 
+class WriterConflict(StorageError):
+    """A peer has a newer head of our own log while we are writing to it: two writers."""
+
+
 class BlockTooLarge(StorageError):
     """A block is over ``MAX_BLOCK_BYTES``."""
 
@@ -45,3 +56,7 @@ class BlockOutOfRange(StorageError, IndexError):
 
 class BlockNotAvailable(StorageError):
     """The block is not stored here, and no peer gave it in the time allowed."""
+
+
+class RecordTooLarge(StorageError):
+    """A record's key or value is over its limit."""

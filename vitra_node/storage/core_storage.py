@@ -1,0 +1,304 @@
+"""``CoreStorage``: one log as it is stored, with the changes that are not durable yet.
+
+Two kinds of change, two rules of visibility:
+  - Verified data of peers (``apply``) shows at once. Losing it in a crash costs a download.
+  - The writer's own growth (``stage_append``, ``stage_truncate``) shows when it is durable, since
+    a shown head may be sent, and a signature that was sent must never be contradicted. All growth
+    of one round is signed once, when the round begins.
+
+Every change is encoded into the writes of the coming round when it is made, in order. Beside that,
+an overlay answers reads of what ``apply`` put there until the round is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from protocol.crypto.hashes import TreeNode, discovery_key
+from protocol.crypto.keys import KeyPair
+from protocol.crypto.manifest import Manifest
+from protocol.hypercore.core import CoreChange, TreeHead
+from protocol.hypercore.merkle import append_blocks, sign_head
+
+from .bitfield import Bitfield
+from .committer import Committer, Round
+from .environment import Environment, Writes
+from .errors import NotWritable, WriterConflict
+from .schema import (
+    BLOCK_TABLE,
+    NODE_TABLE,
+    CoreRecord,
+    HeadRecord,
+    block_key,
+    core_key,
+    decode_node,
+    encode_core,
+    encode_head,
+    encode_node,
+    head_key,
+    node_key,
+    rows_from,
+)
+
+# A tree of 2^40 blocks is 40 levels high.
+_MAX_TREE_DEPTH = 41
+
+
+@dataclass(slots=True)
+class _Overlay:
+    """What changed in one round, for reads; ``void_from`` voids all that is older."""
+
+    nodes: dict[int, TreeNode] = field(default_factory=dict)
+    blocks: dict[int, bytes] = field(default_factory=dict)
+    void_from: int | None = None
+
+    def truncate(self, length: int) -> None:
+        self.nodes = {i: node for i, node in self.nodes.items() if _last_leaf(i) < 2 * length}
+        self.blocks = {i: block for i, block in self.blocks.items() if i < length}
+        self.void_from = length if self.void_from is None else min(self.void_from, length)
+
+
+class CoreStorage:
+    """One stored log: a ``CoreReader``, and a ``Participant`` of the committer.
+
+    Attributes:
+      record: key, manifest and name.
+      key_pair: the writer's, or None.
+      on_commit: called after each round this core was part of, with whether own growth showed.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        committer: Committer,
+        record: CoreRecord,
+        head_record: HeadRecord,
+        key_pair: KeyPair | None = None,
+    ) -> None:
+        self.record = record
+        self.key_pair = key_pair
+        self.on_commit: Callable[[bool], None] = _nothing
+        self._discovery_key = discovery_key(record.key)
+        self._environment = environment
+        self._committer = committer
+        self._number = record.number
+        self._bitfield = Bitfield(environment, record.number, head_record.contiguous_length)
+        self._head = head_record.head
+        # The head after everything staged; not signed while ``_unsigned``.
+        self._tip = head_record.head
+        self._unsigned = False
+        self._signing: TreeHead | None = None
+        self._writes = Writes()
+        self._record_changed = False
+        self._gathering = _Overlay()
+        self._in_flight = _Overlay()
+
+    # CoreReader ----------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> bytes:
+        return self.record.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        return self._discovery_key
+
+    @property
+    def manifest(self) -> Manifest | None:
+        return self.record.manifest
+
+    @property
+    def head(self) -> TreeHead:
+        return self._head
+
+    @property
+    def contiguous_length(self) -> int:
+        return min(self._bitfield.contiguous_length, self._head.length)
+
+    def node(self, index: int) -> TreeNode | None:
+        for overlay in (self._gathering, self._in_flight):
+            node = overlay.nodes.get(index)
+            if node is not None:
+                return node
+            if overlay.void_from is not None and _last_leaf(index) >= 2 * overlay.void_from:
+                return None
+        data = self._environment.get(node_key(self._number, index))
+        return None if data is None else decode_node(index, data)
+
+    def block(self, index: int) -> bytes | None:
+        if not self.has(index):
+            return None
+        for overlay in (self._gathering, self._in_flight):
+            block = overlay.blocks.get(index)
+            if block is not None:
+                return block
+            if overlay.void_from is not None and index >= overlay.void_from:
+                return None
+        return self._environment.get(block_key(self._number, index))
+
+    def has(self, index: int) -> bool:
+        return 0 <= index < self._head.length and self._bitfield.has(index)
+
+    def bitfield(self, start: int, length: int) -> bytes:
+        bits = self._bitfield.read(start, length)
+        end = max(0, min(self._head.length - start, length))
+        if end == length:
+            return bits
+        # Own blocks past the head are stored, but not shown yet.
+        shown = int.from_bytes(bits, "little") & ((1 << end) - 1)
+        return shown.to_bytes(length >> 3, "little")
+
+    # Changes -------------------------------------------------------------------------------------
+
+    @property
+    def tip(self) -> TreeHead:
+        """The head once everything staged is durable; its signature may still be missing."""
+        return self._tip
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether own growth is staged or being written."""
+        return self._unsigned or self._signing is not None
+
+    def apply(self, change: CoreChange) -> Round:
+        """Take verified data of a peer; it shows at once and is durable after the round.
+
+        Raises:
+          WriterConflict: a head for a log to which we are writing ourselves at this moment.
+          StoreReadOnly, StoreClosed: see ``Committer.enlist``.
+        """
+        if change.head is not None and self.is_writing:
+            raise WriterConflict("a peer has another head of a log that is written here")
+        gathering = self._enlist(sum(len(block) for _, block in change.blocks))
+        if change.truncated_to is not None:
+            self._truncate_rows(change.truncated_to)
+        put, number = self._writes.put, self._number
+        for node in change.nodes:
+            self._gathering.nodes[node.index] = node
+            put(node_key(number, node.index), encode_node(node))
+        for index, block in change.blocks:
+            self._gathering.blocks[index] = block
+            put(block_key(number, index), block)
+            self._bitfield.add_range(index, index + 1)
+        if change.manifest is not None and self.record.manifest is None:
+            self.set_manifest(change.manifest)
+        if change.head is not None:
+            self._head = self._tip = change.head
+        return gathering
+
+    def set_manifest(self, manifest: Manifest) -> Round:
+        """Remember the manifest of this core."""
+        self.record = replace(self.record, manifest=manifest)
+        self._record_changed = True
+        return self._enlist(0)
+
+    def stage_append(
+        self, blocks: Sequence[bytes], also: Iterable[tuple[bytes, bytes | None]] = ()
+    ) -> tuple[int, Round]:
+        """Grow our own log; gives the length it will have, and the round to wait for.
+
+        ``also`` are keys and values (None deletes) of other tables, for the same transaction.
+
+        Raises:
+          NotWritable: we do not have the key pair.
+          LocalProtocolError: a block or the log is too large; nothing was staged.
+          StoreReadOnly, StoreClosed: see ``Committer.enlist``.
+        """
+        self._check_writable()
+        nodes, tip = append_blocks(self._tip, blocks)
+        gathering = self._enlist(sum(map(len, blocks)))
+        put, number = self._writes.put, self._number
+        for node in nodes:
+            put(node_key(number, node.index), encode_node(node))
+        for index, block in enumerate(blocks, self._tip.length):
+            put(block_key(number, index), block)
+        for key, value in also:
+            if value is None:
+                self._writes.delete(key)
+            else:
+                put(key, value)
+        self._bitfield.add_range(self._tip.length, tip.length)
+        self._tip = tip
+        self._unsigned = True
+        return tip.length, gathering
+
+    def stage_truncate(self, head: TreeHead) -> Round:
+        """Shorten our own log to an unsigned ``head``; its old blocks are gone at once.
+
+        Raises:
+          NotWritable: we do not have the key pair.
+          StoreReadOnly, StoreClosed: see ``Committer.enlist``.
+        """
+        self._check_writable()
+        gathering = self._enlist(0)
+        self._truncate_rows(head.length)
+        self._tip = head
+        self._unsigned = True
+        return gathering
+
+    def clear(self, start: int, end: int) -> Round:
+        """Forget the blocks from ``start`` to before ``end``; their tree nodes stay."""
+        gathering = self._enlist(0)
+        for overlay in (self._gathering, self._in_flight):
+            for index in [index for index in overlay.blocks if start <= index < end]:
+                del overlay.blocks[index]
+        number = self._number
+        self._writes.delete_range(block_key(number, start), block_key(number, end))
+        self._bitfield.remove_range(start, end)
+        return gathering
+
+    def _check_writable(self) -> None:
+        if self.key_pair is None:
+            raise NotWritable("the key pair of this log is not here")
+
+    def _enlist(self, size_bytes: int) -> Round:
+        return self._committer.enlist(self, size_bytes)
+
+    def _truncate_rows(self, length: int) -> None:
+        writes, number = self._writes, self._number
+        writes.delete_range(*rows_from(BLOCK_TABLE, number, length))
+        writes.delete_range(*rows_from(NODE_TABLE, number, 2 * length))
+        # Left of the cut, only ancestors of the first dropped leaf reach over it.
+        for depth in range(1, _MAX_TREE_DEPTH):
+            index = ((2 * (length >> depth) + 1) << depth) - 1
+            if index < 2 * length:
+                writes.delete(node_key(number, index))
+        self._gathering.truncate(length)
+        self._bitfield.truncate(length)
+
+    # Participant ---------------------------------------------------------------------------------
+
+    def collect(self) -> Writes:
+        writes, self._writes = self._writes, Writes()
+        if self._unsigned:
+            assert self.manifest is not None
+            assert self.key_pair is not None
+            self._tip = sign_head(self.manifest, self.key, self.key_pair, self._tip)
+            self._signing, self._unsigned = self._tip, False
+        if self._record_changed:
+            writes.put(core_key(self._discovery_key), encode_core(self.record))
+            self._record_changed = False
+        self._bitfield.collect(writes)
+        head_record = HeadRecord(self._tip, self._bitfield.contiguous_length)
+        writes.put(head_key(self._number), encode_head(head_record))
+        self._in_flight, self._gathering = self._gathering, _Overlay()
+        return writes
+
+    def committed(self) -> None:
+        self._in_flight = _Overlay()
+        self._bitfield.committed()
+        grown = self._signing
+        if grown is not None:
+            self._head, self._signing = grown, None
+        self.on_commit(grown is not None)
+
+
+def _last_leaf(index: int) -> int:
+    """The flat-tree index of the rightmost leaf below a node."""
+    beyond = index + 1
+    return index + (beyond & -beyond) - 1
+
+
+def _nothing(grew: bool) -> None:
+    return None

@@ -1,0 +1,148 @@
+"""``Environment``: ordered keys and values, read at once, written in transactions.
+
+Everything a store holds lies in one key space, so that one transaction can cover all that must be
+true together. There are two kinds: ``LmdbEnvironment`` (one file, survives power loss) and
+``MemoryEnvironment`` (the same semantics without a disk).
+
+Threads: reads are short and belong to the thread of the event loop; none is open across an
+``await``. ``write`` is called by one thread at a time, which may be another one. ``grow`` belongs
+to the thread of the reads, which is how it can know that no read is open.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .errors import StoreVersionError
+
+# LMDB's own limit in its usual build; memory keeps the same one.
+MAX_KEY_BYTES = 511
+
+SCHEMA_VERSION = 1
+_SCHEMA_KEY = b"\x00schema"
+
+
+class KeyRange(NamedTuple):
+    """All keys from ``start`` up to and without ``end``."""
+
+    start: bytes
+    end: bytes
+
+
+class Writes:
+    """Instructions for one transaction, carried out in the order they were given.
+
+    Attributes:
+      steps: runs of pairs to put, and ranges to delete.
+      size_bytes: sum of the sizes of keys and values to put.
+    """
+
+    __slots__ = ("_run", "size_bytes", "steps")
+
+    def __init__(self) -> None:
+        self.steps: list[list[tuple[bytes, bytes]] | KeyRange] = []
+        self.size_bytes = 0
+        self._run: list[tuple[bytes, bytes]] | None = None
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set the value of a key."""
+        run = self._run
+        if run is None:
+            self._run = run = []
+            self.steps.append(run)
+        run.append((key, value))
+        self.size_bytes += len(key) + len(value)
+
+    def delete(self, key: bytes) -> None:
+        """Remove one key, if it is there."""
+        self.delete_range(key, key + b"\x00")
+
+    def delete_range(self, start: bytes, end: bytes) -> None:
+        """Remove all keys from ``start`` up to and without ``end``."""
+        self.steps.append(KeyRange(start, end))
+        self._run = None
+
+    def extend(self, other: Writes) -> None:
+        """Add the instructions of ``other`` behind these."""
+        self.steps.extend(other.steps)
+        self.size_bytes += other.size_bytes
+        self._run = None
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+
+class Environment(ABC):
+    """Ordered keys and values; see the module for what may be called from where."""
+
+    waits_for_disk: bool
+    """Whether ``write`` can block for long, so that it should run in a thread of its own."""
+
+    @abstractmethod
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None.
+
+        Raises:
+          StorageError: the file is damaged or was closed.
+        """
+
+    @abstractmethod
+    def items(
+        self, start: bytes, end: bytes, *, limit: int | None = None, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """Pairs with ``start`` <= key < ``end`` in order of keys, at most ``limit`` of them.
+
+        ``reverse`` begins at the greatest key.
+
+        Raises:
+          StorageError: the file is damaged or was closed.
+        """
+
+    @abstractmethod
+    def write(self, batches: Sequence[Writes]) -> None:
+        """Carry out all batches in order as one transaction; they are durable on return.
+
+        Raises:
+          EnvironmentFull: nothing was written; call ``grow`` and repeat.
+          StorageError: nothing was written, and the disk is not to be trusted any more.
+        """
+
+    @abstractmethod
+    def grow(self) -> None:
+        """Make room for a larger transaction. No read may be open.
+
+        Raises:
+          StorageError: there is no more room.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the file; everything written is already durable."""
+
+
+def check_schema(environment: Environment) -> None:
+    """Mark a fresh environment with our schema version, or refuse one that we do not know.
+
+    Raises:
+      StoreVersionError: it was written by another version.
+    """
+    found = environment.get(_SCHEMA_KEY)
+    if found is None:
+        if environment.items(b"", b"\xff", limit=1):
+            raise StoreVersionError("the data file is not one of this program")
+        writes = Writes()
+        writes.put(_SCHEMA_KEY, SCHEMA_VERSION.to_bytes(4, "big"))
+        environment.write([writes])
+    elif found != SCHEMA_VERSION.to_bytes(4, "big"):
+        version = int.from_bytes(found, "big")
+        raise StoreVersionError(
+            f"the data file has form {version}, this program knows form {SCHEMA_VERSION}"
+        )
+
+
+def prefix_range(prefix: bytes) -> KeyRange:
+    """The range of all keys that begin with ``prefix``, which is not all 0xff."""
+    stripped = prefix.rstrip(b"\xff")
+    return KeyRange(prefix, stripped[:-1] + bytes((stripped[-1] + 1,)))

@@ -1,0 +1,199 @@
+"""Keys of everything a store holds, and the records behind them; specs/07-storage.md.
+
+The first byte of a key names its table. Inside a core's tables comes the core's number in this
+store (4 bytes, big endian, so that keys are short and sort by core), then the index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import Struct
+
+from protocol.crypto.hashes import TreeNode
+from protocol.crypto.manifest import Manifest, decode_manifest_untrusted, encode_manifest
+from protocol.encoding.compact import (
+    Decoder,
+    encode_array,
+    encode_buffer,
+    encode_string,
+    encode_uint,
+)
+from protocol.errors import DecodeError
+from protocol.hypercore.core import TreeHead
+from protocol.limits import MAX_SIGNATURE_BYTES
+
+from .environment import KeyRange
+from .errors import StoreDamaged
+
+CORE_TABLE = b"\x01"
+HEAD_TABLE = b"\x02"
+NODE_TABLE = b"\x03"
+BLOCK_TABLE = b"\x04"
+BITFIELD_TABLE = b"\x05"
+RECORD_TABLE = b"\x10"
+
+NEXT_NUMBER_KEY = b"\x00next core"
+
+_NUMBERED = Struct(">cI").pack
+_INDEXED = Struct(">cIQ")
+_pack_indexed = _INDEXED.pack
+
+_HASH_BYTES = 32
+# A tree of 2^40 blocks has at most 41 roots.
+_MAX_ROOTS = 64
+_MAX_NAME_BYTES = 64 * 1024
+
+_FLAG_MANIFEST = 1
+_FLAG_NAME = 2
+_FLAG_SIGNATURE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class CoreRecord:
+    """What never changes about a stored core, except that a manifest may be learnt.
+
+    Attributes:
+      number: the core's number in this store.
+      key: the 32-byte key.
+      manifest: None until it is known.
+      name: (32-byte namespace, name) from which the primary key derives the writer's key pair,
+        or None for a core that is not ours, or whose key pair the caller holds.
+    """
+
+    number: int
+    key: bytes
+    manifest: Manifest | None = None
+    name: tuple[bytes, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecord:
+    """What changes with every commit to a core.
+
+    Attributes:
+      head: the newest verified head.
+      contiguous_length: blocks held from block 0 on; the bitfield says nothing about these.
+    """
+
+    head: TreeHead
+    contiguous_length: int
+
+
+def core_key(discovery_key: bytes) -> bytes:
+    """Key of the ``CoreRecord`` of a core."""
+    return CORE_TABLE + discovery_key
+
+
+def head_key(number: int) -> bytes:
+    """Key of the ``HeadRecord`` of a core."""
+    return _NUMBERED(HEAD_TABLE, number)
+
+
+def node_key(number: int, index: int) -> bytes:
+    """Key of the tree node at a flat-tree index."""
+    return _pack_indexed(NODE_TABLE, number, index)
+
+
+def block_key(number: int, index: int) -> bytes:
+    """Key of a block."""
+    return _pack_indexed(BLOCK_TABLE, number, index)
+
+
+def bitfield_key(number: int, page: int) -> bytes:
+    """Key of a page of the bitfield."""
+    return _pack_indexed(BITFIELD_TABLE, number, page)
+
+
+def rows_from(table: bytes, number: int, index: int) -> KeyRange:
+    """All keys of a core in an indexed table, from ``index`` on."""
+    # The index has 64 bits, but no index comes near 2^63.
+    return KeyRange(_pack_indexed(table, number, index), _pack_indexed(table, number, 2**63))
+
+
+def index_of(key: bytes) -> int:
+    """The index in a key of an indexed table."""
+    index: int = _INDEXED.unpack(key)[2]
+    return index
+
+
+def encode_node(node: TreeNode) -> bytes:
+    """A node's record: its size and hash; the index is in the key."""
+    return encode_uint(node.size) + node.hash
+
+
+def decode_node(index: int, data: bytes) -> TreeNode:
+    """Inverse of ``encode_node``. Raises StoreDamaged."""
+    # Sizes below 0xfd are one byte: the common case of small leaves.
+    if len(data) == _HASH_BYTES + 1:
+        return TreeNode(index, data[0], data[1:])
+    if len(data) < _HASH_BYTES + 1:
+        raise StoreDamaged(f"tree node {index} is damaged")
+    try:
+        size = Decoder(data, 0, len(data) - _HASH_BYTES).uint()
+    except DecodeError as error:
+        raise StoreDamaged(f"tree node {index} is damaged: {error}") from error
+    return TreeNode(index, size, data[-_HASH_BYTES:])
+
+
+def encode_core(record: CoreRecord) -> bytes:
+    """Encode a ``CoreRecord``."""
+    flags = 0
+    tail = b""
+    if record.manifest is not None:
+        flags |= _FLAG_MANIFEST
+        tail += encode_buffer(encode_manifest(record.manifest))
+    if record.name is not None:
+        flags |= _FLAG_NAME
+        namespace, name = record.name
+        tail += namespace + encode_string(name)
+    return encode_uint(flags) + encode_uint(record.number) + record.key + tail
+
+
+def decode_core(data: bytes) -> CoreRecord:
+    """Inverse of ``encode_core``. Raises StoreDamaged."""
+    decoder = Decoder(data)
+    try:
+        flags, number, key = decoder.uint(), decoder.uint(), decoder.fixed(32)
+        manifest = name = None
+        if flags & _FLAG_MANIFEST:
+            manifest = decode_manifest_untrusted(Decoder(decoder.buffer(len(data))))
+        if flags & _FLAG_NAME:
+            name = (decoder.fixed(32), decoder.string(_MAX_NAME_BYTES))
+    except DecodeError as error:
+        raise StoreDamaged(f"the record of a core is damaged: {error}") from error
+    return CoreRecord(number, key, manifest, name)
+
+
+def encode_head(record: HeadRecord) -> bytes:
+    """Encode a ``HeadRecord``."""
+    head = record.head
+    signature = b"" if head.signature is None else encode_buffer(head.signature)
+    return b"".join(
+        (
+            encode_uint(0 if head.signature is None else _FLAG_SIGNATURE),
+            encode_uint(head.length),
+            encode_uint(head.byte_length),
+            encode_uint(head.fork),
+            encode_uint(record.contiguous_length),
+            signature,
+            encode_array([encode_uint(root.index) + encode_node(root) for root in head.roots]),
+        )
+    )
+
+
+def decode_head(data: bytes) -> HeadRecord:
+    """Inverse of ``encode_head``. Raises StoreDamaged."""
+    decoder = Decoder(data)
+    try:
+        flags = decoder.uint()
+        length, byte_length, fork = decoder.uint(), decoder.uint(), decoder.uint()
+        contiguous = decoder.uint()
+        signature = decoder.buffer(MAX_SIGNATURE_BYTES) if flags & _FLAG_SIGNATURE else None
+        roots = tuple(decoder.array(_decode_root, _MAX_ROOTS))
+    except DecodeError as error:
+        raise StoreDamaged(f"the head of a core is damaged: {error}") from error
+    return HeadRecord(TreeHead(length, byte_length, fork, roots, signature), contiguous)
+
+
+def _decode_root(decoder: Decoder) -> TreeNode:
+    return TreeNode(decoder.uint(), decoder.uint(), decoder.fixed(_HASH_BYTES))
