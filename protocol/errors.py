@@ -55,6 +55,12 @@ class ProofError(RemoteProtocolError):
     ban_weight = 50
 
 
+class StaleProofError(ProofError):
+    """A proof for another length or fork of the log than this side has: late, not yet a lie."""
+
+    ban_weight = 0
+
+
 class ReplicationError(RemoteProtocolError):
     """A replication message that makes no sense at this point: unrequested, repeated, too many."""
 
