@@ -19,12 +19,13 @@ from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import CoreChange, TreeHead
-from protocol.hypercore.merkle import append_blocks, sign_head
+from protocol.hypercore.merkle import append_blocks, is_unsigned, sign_head
 
 from .bitfield import Bitfield
 from .committer import Committer, Round
 from .environment import Environment, Writes
 from .errors import NotWritable, WriterConflict
+from .records import Record, as_writes
 from .schema import (
     BLOCK_TABLE,
     NODE_TABLE,
@@ -149,6 +150,14 @@ class CoreStorage:
         shown = int.from_bytes(bits, "little") & ((1 << end) - 1)
         return shown.to_bytes(length >> 3, "little")
 
+    def missing(self, start: int, end: int) -> int:
+        """How many of the blocks from ``start`` to before ``end`` are not stored."""
+        first = start & ~7
+        bits = self.bitfield(first, (end - first + 7) & ~7) if start < end else b""
+        window = ((1 << max(0, end - start)) - 1) << (start - first)
+        stored = (int.from_bytes(bits, "little") & window).bit_count()
+        return max(0, end - start) - stored
+
     # Changes -------------------------------------------------------------------------------------
 
     @property
@@ -160,6 +169,15 @@ class CoreStorage:
     def is_writing(self) -> bool:
         """Whether own growth is staged or being written."""
         return self._unsigned or self._signing is not None
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the key pair is here, and its signature alone is enough."""
+        return (
+            self.key_pair is not None
+            and self.manifest is not None
+            and (self.manifest.quorum == 1 or self.manifest.is_compat(self.key))
+        )
 
     def apply(self, change: CoreChange) -> Round:
         """Take verified data of a peer; it shows at once and is durable after the round.
@@ -181,43 +199,48 @@ class CoreStorage:
             self._gathering.blocks[index] = block
             put(block_key(number, index), block)
             self._bitfield.add_range(index, index + 1)
-        if change.manifest is not None and self.record.manifest is None:
-            self.set_manifest(change.manifest)
+        self.learn(change.manifest, None)
         if change.head is not None:
             self._head = self._tip = change.head
         return gathering
 
-    def set_manifest(self, manifest: Manifest) -> Round:
-        """Remember the manifest of this core."""
-        self.record = replace(self.record, manifest=manifest)
+    def learn(self, manifest: Manifest | None, name: tuple[bytes, str] | None) -> Round | None:
+        """Remember a manifest or a name of this log; None when nothing was new."""
+        new = replace(
+            self.record,
+            manifest=self.record.manifest or manifest,
+            name=self.record.name or name,
+        )
+        if new == self.record:
+            return None
+        gathering = self._enlist(0)
+        self.record = new
         self._record_changed = True
-        return self._enlist(0)
+        return gathering
 
     def stage_append(
-        self, blocks: Sequence[bytes], also: Iterable[tuple[bytes, bytes | None]] = ()
+        self, blocks: Sequence[bytes], also: Iterable[Record] = ()
     ) -> tuple[int, Round]:
         """Grow our own log; gives the length it will have, and the round to wait for.
 
-        ``also`` are keys and values (None deletes) of other tables, for the same transaction.
+        ``also`` are records for the same transaction.
 
         Raises:
-          NotWritable: we do not have the key pair.
-          LocalProtocolError: a block or the log is too large; nothing was staged.
+          NotWritable: we cannot sign.
+          LocalProtocolError: a block or the log is too large, or the log would not begin with
+            its prologue; nothing was staged.
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
         self._check_writable()
         nodes, tip = append_blocks(self._tip, blocks)
+        self._check_prologue(tip)
         gathering = self._enlist(sum(map(len, blocks)))
         put, number = self._writes.put, self._number
         for node in nodes:
             put(node_key(number, node.index), encode_node(node))
         for index, block in enumerate(blocks, self._tip.length):
             put(block_key(number, index), block)
-        for key, value in also:
-            if value is None:
-                self._writes.delete(key)
-            else:
-                put(key, value)
+        self._writes.extend(as_writes(also))
         self._bitfield.add_range(self._tip.length, tip.length)
         self._tip = tip
         self._unsigned = True
@@ -227,7 +250,7 @@ class CoreStorage:
         """Shorten our own log to an unsigned ``head``; its old blocks are gone at once.
 
         Raises:
-          NotWritable: we do not have the key pair.
+          NotWritable: we cannot sign.
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
         self._check_writable()
@@ -249,8 +272,15 @@ class CoreStorage:
         return gathering
 
     def _check_writable(self) -> None:
-        if self.key_pair is None:
-            raise NotWritable("the key pair of this log is not here")
+        if not self.can_sign:
+            raise NotWritable("this store cannot sign for this log")
+
+    def _check_prologue(self, tip: TreeHead) -> None:
+        # Without this, a log that does not begin with its prologue would fail in ``collect``.
+        assert self.manifest is not None
+        assert self.key_pair is not None
+        if is_unsigned(self.manifest, self.key, tip.length):
+            sign_head(self.manifest, self.key, self.key_pair, tip)
 
     def _enlist(self, size_bytes: int) -> Round:
         return self._committer.enlist(self, size_bytes)

@@ -1,27 +1,107 @@
-"""``Corestore``: many logs in one data directory."""
+"""``Corestore``: many logs in one data directory, as programs use it."""
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import trio
+from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
+from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 
-from protocol.crypto.keys import KeyPair
-from protocol.crypto.manifest import Manifest
-
+from .committer import Committer, open_committer
+from .environment import Environment, check_schema
+from .errors import KeyFileError, StorageError
 from .hypercore import Hypercore
+from .key_files import (
+    KEY_BYTES,
+    PRIMARY_KEY_NAME,
+    create_key,
+    open_keys_directory,
+    read_key,
+    sync_directory,
+)
+from .lmdb_environment import LmdbEnvironment
+from .lock import DirectoryLock
+from .memory_environment import MemoryEnvironment
+from .open_cores import OpenCores
+from .records import Records
+
+DATA_NAME = "cores.mdb"
 
 
 class Corestore:
-    """Many logs in one LMDB environment, held by one process, or all in memory."""
+    """Many logs in one LMDB environment that one process holds, or all in memory.
+
+    Names derive key pairs from the store's primary key as npm ``corestore`` 7 does, so the same
+    primary key gives the same logs there.
+
+    Attributes:
+      path: the data directory, None in memory.
+      records: tables of keys and values for the layers above.
+      cores: the side of the store that sessions with peers use.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        environment: Environment,
+        committer: Committer,
+        cores: OpenCores,
+        namespace: bytes = ROOT_NAMESPACE,
+    ) -> None:
+        """For ``open`` and ``namespace``."""
+        self.path = path
+        self.records = Records(environment, committer)
+        self.cores = cores
+        self._environment = environment
+        self._committer = committer
+        self._namespace = namespace
 
     @classmethod
-    def open(
-        cls, path: str | Path | None, *, primary_key: bytes | None = None
-    ) -> AbstractAsyncContextManager[Corestore]:
-        """Open (and if need be create) the store in a directory; ``None`` for memory."""
-        raise NotImplementedError
+    @asynccontextmanager
+    async def open(
+        cls, path: str | os.PathLike[str] | None, *, primary_key: bytes | None = None
+    ) -> AsyncIterator[Corestore]:
+        """Open the store in a directory, and create it if it is not there; None for memory.
+
+        ``primary_key`` (32 bytes) is for a store that is created; else it has to be the same.
+
+        Resource handling:
+          Holds the lock of the directory, one file map, one task and one thread. On leaving,
+          everything handed over is written, every log is closed, and the lock let go.
+
+        Raises:
+          StoreInUse: another process holds the directory.
+          KeyFileError: the primary key is readable for others, damaged, or another one.
+          StoreVersionError, StoreDamaged: the data file is not ours to read.
+          StorageError: the directory cannot be used.
+        """
+        if primary_key is not None and len(primary_key) != KEY_BYTES:
+            raise KeyFileError(f"a primary key has {KEY_BYTES} bytes, not {len(primary_key)}")
+        directory = None if path is None else Path(path)
+        lock = None if directory is None else _hold(directory)
+        try:
+            if directory is None:
+                primary_key = primary_key or os.urandom(KEY_BYTES)
+                environment: Environment = MemoryEnvironment()
+            else:
+                primary_key = _primary_key(directory, primary_key)
+                environment = LmdbEnvironment(directory / DATA_NAME)
+            try:
+                check_schema(environment)
+                async with open_committer(environment) as committer:
+                    cores = OpenCores(environment, committer, primary_key)
+                    try:
+                        yield cls(directory, environment, committer, cores)
+                    finally:
+                        cores.close()
+            finally:
+                environment.close()
+        finally:
+            if lock is not None:
+                lock.release()
 
     async def get(
         self,
@@ -31,18 +111,90 @@ class Corestore:
         key_pair: KeyPair | None = None,
         compat: bool = False,
         manifest: Manifest | None = None,
+        allow_truncation: bool = True,
     ) -> Hypercore:
-        """The log of a name, key, key pair or manifest; the same object each time."""
-        raise NotImplementedError
+        """The log of a name, key, key pair or manifest; the same object each time.
+
+        A log with a ``name`` is ours: writable, and found again by its name or its key. Without
+        ``manifest``, a name or key pair makes a log with the default manifest of one signer, or
+        with ``compat`` one whose key is the public key itself (as hypercore 10 makes them).
+        ``allow_truncation`` false: forks of this log that peers show are reported, not followed.
+
+        Raises:
+          StorageError: nothing was named, or what was named does not belong together.
+          StoreReadOnly, StoreClosed: the log had to be created and cannot be.
+        """
+        named = None
+        if name is not None:
+            if key_pair is not None:
+                raise StorageError("a log has either a name or a key pair of the caller's")
+            named = (self._namespace, name)
+            key_pair = self.cores.named_key_pair(*named)
+        key, manifest = _identity(key, key_pair, compat, manifest)
+        return await self.cores.get(
+            key,
+            manifest=manifest,
+            key_pair=key_pair,
+            name=named,
+            allow_truncation=allow_truncation,
+        )
 
     def namespace(self, name: str) -> Corestore:
-        """A view of this store whose names derive other keys."""
-        raise NotImplementedError
+        """The same store, in which names derive other key pairs than here."""
+        below = child_namespace(self._namespace, name)
+        return Corestore(self.path, self._environment, self._committer, self.cores, below)
 
     def discovery_keys(self) -> list[bytes]:
-        """Discovery keys of all stored cores."""
-        raise NotImplementedError
+        """The discovery keys of all stored logs, in order."""
+        return self.cores.stored()
 
-    async def replicate(self, stream: trio.abc.Stream, *, initiator: bool) -> None:
-        """Replicate every shared log over the stream until it closes."""
-        raise NotImplementedError
+
+def _identity(
+    key: bytes | None, key_pair: KeyPair | None, compat: bool, manifest: Manifest | None
+) -> tuple[bytes, Manifest | None]:
+    """The key and, where it follows, the manifest of the log that is meant."""
+    if key is not None and len(key) != KEY_BYTES:
+        raise StorageError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+    if manifest is None and key_pair is not None:
+        manifest = _manifest_of(key_pair.public_key, key)
+        if key is None and compat:
+            key = key_pair.public_key
+    if key is None:
+        if manifest is None:
+            raise StorageError("say which log: a name, a key, a key pair or a manifest")
+        key = manifest_key(manifest)
+    if manifest is not None and not manifest.is_for(key):
+        raise StorageError("the key is not the key of this manifest or key pair")
+    if key_pair is not None and manifest is not None:
+        signers = {signer.public_key for signer in manifest.signers}
+        if key_pair.public_key not in signers:
+            raise StorageError("the key pair is not a signer of this log")
+    return key, manifest
+
+
+def _manifest_of(public_key: bytes, key: bytes | None) -> Manifest:
+    """The manifest of one signer whose key is ``key``; else the default one."""
+    manifests = [default_manifest(public_key, version) for version in (1, 0)]
+    return next((each for each in manifests if key is None or each.is_for(key)), manifests[0])
+
+
+def _hold(directory: Path) -> DirectoryLock:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{directory} cannot be used: {error.strerror}") from error
+    return DirectoryLock(directory)
+
+
+def _primary_key(directory: Path, given: bytes | None) -> bytes:
+    path = open_keys_directory(directory) / PRIMARY_KEY_NAME
+    stored = read_key(path)
+    if stored is None:
+        if (directory / DATA_NAME).exists():
+            raise KeyFileError(f"{path} is missing, and the logs of this store depend on it")
+        stored = given or os.urandom(KEY_BYTES)
+        create_key(path, stored)
+        sync_directory(directory)
+    elif given is not None and given != stored:
+        raise KeyFileError(f"{path} holds another primary key")
+    return stored

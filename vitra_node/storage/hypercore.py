@@ -2,100 +2,411 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import trio
 
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
-from protocol.hypercore.core import TreeHead
+from protocol.errors import LocalProtocolError
+from protocol.hypercore.core import CoreChange, TreeHead
+from protocol.hypercore.events import ForkObserved
+from protocol.hypercore.merkle import head_at
+from protocol.limits import MAX_BLOCK_BYTES, MAX_LOG_LENGTH_BLOCKS
+
+from .committer import Committer
+from .core_storage import CoreStorage
+from .errors import (
+    BlockNotAvailable,
+    BlockOutOfRange,
+    BlockTooLarge,
+    NotWritable,
+    StoreClosed,
+)
+from .pulse import Pulse
+from .records import Record, as_writes
+from .replication import CoreReplication
+
+_BYTES = (bytes, bytearray, memoryview)
+
+
+@dataclass(slots=True)
+class _Awaited:
+    """A block that tasks wait for, or a range of which ``missing`` blocks are not here yet."""
+
+    start: int
+    end: int
+    missing: int
+    here: trio.Event = field(default_factory=trio.Event)
 
 
 class Hypercore:
     """One append-only log: stored here, signed by its writer, replicated with peers.
 
-    Made by ``Corestore.get``; lives until the store closes.
+    Made by ``Corestore.get``, which gives the same object for the same log. It lives until the
+    store closes; after that every call raises ``StoreClosed``. Any number of tasks may use it.
     """
 
-    key: bytes
-    discovery_key: bytes
-    manifest: Manifest | None
-    key_pair: KeyPair | None
+    def __init__(
+        self, storage: CoreStorage, committer: Committer, *, allow_truncation: bool = True
+    ) -> None:
+        self._storage = storage
+        self._committer = committer
+        self._closed = False
+        self._changed = Pulse()
+        self._activity = Pulse()
+        self._awaited: list[_Awaited] = []
+        self._awaited_blocks: dict[int, trio.Event] = {}
+        self._truncating: trio.Event | None = None
+        self._replication = CoreReplication(
+            storage,
+            on_applied=self._applied,
+            on_activity=self._activity.beat,
+            allow_truncation=allow_truncation,
+        )
+        storage.on_commit = self._committed
+
+    def __repr__(self) -> str:
+        return f"<Hypercore {self.key.hex()[:12]}… length={self.length} fork={self.fork}>"
+
+    # What it is -----------------------------------------------------------------------------------
 
     @property
-    def length(self) -> int:
-        """Number of blocks of the newest verified (own: durable) head."""
-        raise NotImplementedError
+    def key(self) -> bytes:
+        """The 32-byte key: whoever has it can find, read and verify the log."""
+        return self._storage.key
 
     @property
-    def byte_length(self) -> int:
-        """Bytes of all blocks of that head."""
-        raise NotImplementedError
+    def discovery_key(self) -> bytes:
+        """The 32-byte id under which peers look for it; does not reveal the key."""
+        return self._storage.discovery_key
 
     @property
-    def contiguous_length(self) -> int:
-        """Number of blocks held from block 0 on without a gap."""
-        raise NotImplementedError
+    def manifest(self) -> Manifest | None:
+        """Who may sign; None until a peer has told us."""
+        return self._storage.manifest
 
     @property
-    def fork(self) -> int:
-        """How often the log was truncated."""
-        raise NotImplementedError
-
-    @property
-    def head(self) -> TreeHead:
-        """The newest verified head."""
-        raise NotImplementedError
+    def key_pair(self) -> KeyPair | None:
+        """The writer's key pair, if it is here."""
+        return self._storage.key_pair
 
     @property
     def writable(self) -> bool:
         """Whether this store can sign for the log."""
-        raise NotImplementedError
+        return self._storage.can_sign
 
-    async def append(
-        self,
-        blocks: bytes | Sequence[bytes],
-        *,
-        also: Iterable[tuple[bytes, bytes | None]] = (),
-    ) -> int:
-        """Append one block or several; returns the new length once it is durable.
+    @property
+    def head(self) -> TreeHead:
+        """The newest verified head; of our own log, the newest durable one."""
+        return self._storage.head
 
-        ``also`` are records (``store.records.table(name).record(key, value)``) for the same
-        transaction; ``None`` deletes.
+    @property
+    def length(self) -> int:
+        """Number of blocks at ``head``."""
+        return self._storage.head.length
+
+    @property
+    def byte_length(self) -> int:
+        """Bytes of all blocks at ``head``."""
+        return self._storage.head.byte_length
+
+    @property
+    def fork(self) -> int:
+        """How often the log was truncated."""
+        return self._storage.head.fork
+
+    @property
+    def contiguous_length(self) -> int:
+        """Number of blocks stored here from block 0 on without a gap."""
+        return self._storage.contiguous_length
+
+    @property
+    def storage(self) -> CoreStorage:
+        """The ``CoreReader`` for code that proves and verifies."""
+        return self._storage
+
+    @property
+    def replication(self) -> CoreReplication:
+        """The side of the log that sessions with peers use."""
+        return self._replication
+
+    @property
+    def peer_count(self) -> int:
+        """Connected peers that have a channel for this log."""
+        return self._replication.peer_count
+
+    # Writing --------------------------------------------------------------------------------------
+
+    async def append(self, blocks: bytes | Sequence[bytes], *, also: Iterable[Record] = ()) -> int:
+        """Append one block, or several as a unit; gives the length after them, once durable.
+
+        Appends of several tasks at a time share one signature and one sync. ``also`` are records
+        (``store.records.table(name).record(key, value)``) for the same transaction. A cancelled
+        append may still happen.
+
+        Raises:
+          NotWritable: this store cannot sign for the log.
+          BlockTooLarge: a block is over ``MAX_BLOCK_BYTES``; nothing was appended.
+          StoreReadOnly: the disk failed; nothing was appended.
+          StoreClosed: the store is closed.
         """
-        raise NotImplementedError
+        self._check_open()
+        new = _as_blocks(blocks)
+        if not self.writable:
+            raise NotWritable("this store cannot sign for this log")
+        while self._truncating is not None:
+            await self._truncating.wait()
+        if new:
+            length, gathering = self._storage.stage_append(new, also)
+        else:
+            length, gathering = self.length, self._committer.submit(as_writes(also))
+        await gathering.wait()
+        return length
 
-    def local_block(self, index: int) -> bytes | None:
-        """The block, if it is stored here."""
-        raise NotImplementedError
+    async def truncate(self, length: int, fork: int | None = None) -> None:
+        """Drop the blocks from ``length`` on, raise the fork number, sign that; then durable.
+
+        ``fork`` defaults to the next number. To the present length without ``fork``: does nothing.
+
+        Raises:
+          NotWritable: this store cannot sign for the log.
+          BlockOutOfRange: the log is shorter, or its prologue longer.
+          ValueError: ``fork`` is not greater than the present one.
+          StoreReadOnly, StoreClosed: see ``append``.
+        """
+        self._check_open()
+        if not self.writable:
+            raise NotWritable("this store cannot sign for this log")
+        while self._truncating is not None:
+            await self._truncating.wait()
+        self._truncating = trio.Event()
+        try:
+            # Roots at an earlier length are read from what is stored, so that has to be all.
+            while self._storage.is_writing:
+                await self._changed.wait()
+            if fork is not None and fork <= self.fork:
+                raise ValueError(f"fork {fork} does not follow fork {self.fork}")
+            if length == self.length and fork is None:
+                return
+            try:
+                head = head_at(self._storage, length, self.fork + 1 if fork is None else fork)
+            except LocalProtocolError as error:
+                raise BlockOutOfRange(str(error)) from error
+            gathering = self._storage.stage_truncate(head)
+        finally:
+            self._truncating.set()
+            self._truncating = None
+        await gathering.wait()
+
+    async def clear(self, start: int, end: int) -> None:
+        """Forget the stored blocks from ``start`` to before ``end``; they can be fetched again.
+
+        Raises:
+          BlockOutOfRange: not a range inside the log.
+          StoreReadOnly, StoreClosed: see ``append``.
+        """
+        self._check_open()
+        if not 0 <= start <= end <= self.length:
+            raise BlockOutOfRange(f"blocks {start} to {end} are not inside {self.length} blocks")
+        await self._storage.clear(start, end).wait()
+        self._replication.core_changed()
+
+    # Reading --------------------------------------------------------------------------------------
 
     def has(self, index: int) -> bool:
         """Whether the block is stored here."""
-        raise NotImplementedError
+        return self._storage.has(index)
 
-    async def get(self, index: int, *, timeout: float | None = None, wait: bool = True) -> bytes:
-        """The block; waits for a peer when it is not stored here.
+    def local_block(self, index: int) -> bytes | None:
+        """The block, if it is stored here."""
+        self._check_open()
+        return self._storage.block(index)
+
+    async def get(
+        self,
+        index: int,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  (public contract)
+        wait: bool = True,
+    ) -> bytes:
+        """The block; waits for a peer that has it when it is not stored here.
+
+        A block past the end of another's log is waited for until the log has grown.
 
         Raises:
-          BlockNotAvailable: not here and ``wait`` is false, or ``timeout`` seconds passed.
+          BlockNotAvailable: not here and ``wait`` is false, or ``timeout`` seconds have passed.
           BlockOutOfRange: negative, or past the end of a log that only this store writes.
+          StoreClosed: the store is, or was, closed.
         """
-        raise NotImplementedError
-
-    async def update(self, *, wait: bool = False) -> bool:
-        """Learn the newest head that connected peers have; True if the log grew."""
-        raise NotImplementedError
+        self._check_open()
+        block = self._storage.block(index)
+        if block is not None:
+            return block
+        if not 0 <= index < MAX_LOG_LENGTH_BLOCKS or (self.writable and index >= self.length):
+            raise BlockOutOfRange(f"there is no block {index} in {self.length} blocks")
+        if wait:
+            with trio.move_on_after(float("inf") if timeout is None else timeout):
+                return await self._fetch(index)
+        raise BlockNotAvailable(f"block {index} is not stored here")
 
     async def download(self, start: int = 0, end: int | None = None) -> None:
-        """Fetch blocks ``start`` to ``end`` (default: the present length); returns when all are here."""
-        raise NotImplementedError
+        """Fetch the blocks from ``start`` to before ``end``; returns when all are stored here.
 
-    async def truncate(self, length: int, fork: int | None = None) -> None:
-        """Drop the blocks from ``length`` on and raise the fork number; durable on return."""
-        raise NotImplementedError
+        ``end`` defaults to the present length.
+
+        Raises:
+          BlockOutOfRange: not a range of blocks.
+          StoreClosed: the store is, or was, closed.
+        """
+        self._check_open()
+        end = self.length if end is None else end
+        if not 0 <= start <= MAX_LOG_LENGTH_BLOCKS or not end <= MAX_LOG_LENGTH_BLOCKS:
+            raise BlockOutOfRange(f"{start} to {end} is not a range of blocks")
+        start = max(start, min(end, self.contiguous_length))
+        while missing := self._storage.missing(start, end):
+            awaited = _Awaited(start, end, missing)
+            self._awaited.append(awaited)
+            try:
+                with self._wanted(start, end):
+                    await awaited.here.wait()
+            finally:
+                self._awaited.remove(awaited)
+            self._check_open()
+
+    async def update(self, *, wait: bool | None = None) -> bool:
+        """Learn the newest head that connected peers have told of; True if the log changed.
+
+        ``wait`` true waits until it changed. By default that is only done for a log of which
+        nothing is known yet, and which is not ours.
+
+        Raises:
+          StoreClosed: the store is, or was, closed.
+        """
+        self._check_open()
+        before = self.head
+        if wait is None:
+            wait = not self.writable and before.length == 0
+        while self._replication.updating or (wait and self.head is before):
+            await self._activity.wait()
+        return self.head is not before
 
     async def wait_for_length(self, length: int) -> None:
-        """Return when the log has at least ``length`` blocks."""
-        raise NotImplementedError
+        """Return when the log has at least ``length`` blocks.
 
-    def changes(self) -> AsyncIterator[TreeHead]:
-        """The newest head each time it changed since the last step (heads may be skipped)."""
-        raise NotImplementedError
+        Raises:
+          StoreClosed: the store is, or was, closed.
+        """
+        self._check_open()
+        while self.length < length:
+            await self._changed.wait()
+
+    def changes(self) -> HeadChanges:
+        """``async for head in core.changes()``: the newest head whenever it has changed.
+
+        Begins with the first change after this call; a slow reader misses heads in between.
+        """
+        self._check_open()
+        return HeadChanges(self, self._changed)
+
+    def on_fork(self, listener: Callable[[ForkObserved], None]) -> Callable[[], None]:
+        """Call back for every fork of this log that a peer shows; gives a function to stop it."""
+        return self._replication.on_fork(listener)
+
+    # Inside ---------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close the channels of peers and wake whoever waits; for the store, when it closes."""
+        self._closed = True
+        self._replication.close()
+        self._changed.close()
+        self._activity.close()
+        for event in (*self._awaited_blocks.values(), *(each.here for each in self._awaited)):
+            event.set()
+
+    def allow_writing(self, key_pair: KeyPair) -> None:
+        """The key pair became known; for the store."""
+        self._storage.key_pair = key_pair
+
+    async def _fetch(self, index: int) -> bytes:
+        while (block := self._storage.block(index)) is None:
+            event = self._awaited_blocks.get(index)
+            if event is None or event.is_set():
+                event = self._awaited_blocks[index] = trio.Event()
+            try:
+                with self._wanted(index, index + 1):
+                    await event.wait()
+            finally:
+                if (
+                    self._awaited_blocks.get(index) is event
+                    and not event.statistics().tasks_waiting
+                ):
+                    del self._awaited_blocks[index]
+            self._check_open()
+        return block
+
+    @contextlib.contextmanager
+    def _wanted(self, start: int, end: int) -> Iterator[None]:
+        want = self._replication.want(start, end)
+        try:
+            yield
+        finally:
+            self._replication.unwant(want)
+
+    def _applied(self, change: CoreChange) -> None:
+        for index, _ in change.blocks:
+            event = self._awaited_blocks.pop(index, None)
+            if event is not None:
+                event.set()
+            for awaited in self._awaited:
+                if awaited.start <= index < awaited.end:
+                    awaited.missing -= 1
+                    if awaited.missing <= 0:
+                        awaited.here.set()
+        if change.head is not None:
+            self._changed.beat()
+
+    def _committed(self, grew: bool) -> None:
+        if grew:
+            self._changed.beat()
+            self._activity.beat()
+            self._replication.core_changed()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("the store was closed")
+
+
+class HeadChanges:
+    """Iterates over the newest heads of a log; see ``Hypercore.changes``."""
+
+    def __init__(self, core: Hypercore, changed: Pulse) -> None:
+        self._core = core
+        self._changed = changed
+        self._seen = core.head
+
+    def __aiter__(self) -> HeadChanges:
+        return self
+
+    async def __anext__(self) -> TreeHead:
+        while self._core.head is self._seen:
+            await self._changed.wait()
+        self._seen = self._core.head
+        return self._seen
+
+
+def _as_blocks(blocks: bytes | Sequence[bytes]) -> list[bytes]:
+    given: Iterable[object] = [blocks] if isinstance(blocks, _BYTES) else blocks
+    new = [block if type(block) is bytes else _as_bytes(block) for block in given]
+    for block in new:
+        if len(block) > MAX_BLOCK_BYTES:
+            raise BlockTooLarge(f"a block of {len(block)} bytes is over {MAX_BLOCK_BYTES}")
+    return new
+
+
+def _as_bytes(block: object) -> bytes:
+    if isinstance(block, _BYTES):
+        return bytes(block)
+    raise TypeError(f"a block is bytes, not {type(block).__name__}")

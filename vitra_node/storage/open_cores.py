@@ -1,0 +1,168 @@
+"""The logs of one store that are open, and the way to those that are only stored.
+
+This is also how sessions with peers see the store (``net.peer_sink.CoreSource``). A log is *active*
+when the program asked for it; a log that only a peer asked for is served, but not offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from protocol.crypto.hashes import discovery_key as discovery_key_of
+from protocol.crypto.keys import KeyPair, corestore_seed
+from protocol.crypto.manifest import Manifest
+from protocol.hypercore.core import EMPTY_HEAD
+
+from ..net.peer_sink import ReplicatedCore
+from .committer import Committer, Round
+from .core_storage import CoreStorage
+from .environment import Environment, Writes, prefix_range
+from .errors import StoreDamaged
+from .hypercore import Hypercore
+from .schema import (
+    CORE_TABLE,
+    NEXT_NUMBER_KEY,
+    CoreRecord,
+    HeadRecord,
+    core_key,
+    decode_core,
+    decode_head,
+    encode_core,
+    encode_head,
+    head_key,
+)
+
+
+class OpenCores:
+    """Opens each log of a store once. ``primary_key`` derives the key pairs of named logs."""
+
+    def __init__(self, environment: Environment, committer: Committer, primary_key: bytes) -> None:
+        self._environment = environment
+        self._committer = committer
+        self._primary_key = primary_key
+        self._open: dict[bytes, Hypercore] = {}
+        self._active: dict[bytes, Hypercore] = {}
+        self._listeners: list[Callable[[ReplicatedCore], None]] = []
+        number = environment.get(NEXT_NUMBER_KEY)
+        self._next_number = 1 if number is None else int.from_bytes(number, "big")
+
+    # For sessions ---------------------------------------------------------------------------------
+
+    def find(self, discovery_key: bytes) -> ReplicatedCore | None:
+        """The log under this id, opened if it is stored; None if it is not."""
+        core = self._load(discovery_key)
+        return None if core is None else core.replication
+
+    def active(self) -> list[ReplicatedCore]:
+        """The logs the program asked for."""
+        return [core.replication for core in self._active.values()]
+
+    def on_active(self, callback: Callable[[ReplicatedCore], None]) -> Callable[[], None]:
+        """Call back for every log that becomes active later; gives a function that stops it."""
+        self._listeners.append(callback)
+        return lambda: self._listeners.remove(callback)
+
+    # For the store --------------------------------------------------------------------------------
+
+    def stored(self) -> list[bytes]:
+        """The discovery keys of all stored logs."""
+        rows = self._environment.items(*prefix_range(CORE_TABLE))
+        return [key[len(CORE_TABLE) :] for key, _ in rows]
+
+    def named_key_pair(self, namespace: bytes, name: str) -> KeyPair:
+        """The key pair of the log ``name``; see npm ``corestore``."""
+        return KeyPair.from_seed(corestore_seed(self._primary_key, namespace, name))
+
+    async def get(
+        self,
+        key: bytes,
+        *,
+        manifest: Manifest | None,
+        key_pair: KeyPair | None,
+        name: tuple[bytes, str] | None,
+        allow_truncation: bool,
+    ) -> Hypercore:
+        """The log with this key, created if it is not stored, and active from now on.
+
+        ``manifest`` and ``key_pair`` belong to the key; ``name`` derives the key pair, and is kept.
+
+        Raises:
+          StoreReadOnly, StoreClosed: it had to be created, or its name kept, and cannot be.
+        """
+        id_ = discovery_key_of(key)
+        core = self._load(id_, allow_truncation)
+        created: Round | None
+        if core is None:
+            core, created = self._create(id_, key, manifest, key_pair, name, allow_truncation)
+        else:
+            created = self._learn(core, manifest, key_pair, name)
+        if id_ not in self._active:
+            self._active[id_] = core
+            for listener in tuple(self._listeners):
+                listener(core.replication)
+        if created is not None:
+            await created.wait()
+        return core
+
+    def close(self) -> None:
+        """Close every log."""
+        for core in self._open.values():
+            core.close()
+
+    def _load(self, discovery_key: bytes, allow_truncation: bool = True) -> Hypercore | None:
+        core = self._open.get(discovery_key)
+        if core is not None:
+            return core
+        data = self._environment.get(core_key(discovery_key))
+        if data is None:
+            return None
+        record = decode_core(data)
+        head = self._environment.get(head_key(record.number))
+        if head is None or discovery_key_of(record.key) != discovery_key:
+            raise StoreDamaged(f"the stored log {discovery_key.hex()} contradicts itself")
+        key_pair = None if record.name is None else self.named_key_pair(*record.name)
+        return self._open_core(record, decode_head(head), key_pair, allow_truncation)
+
+    def _create(
+        self,
+        id_: bytes,
+        key: bytes,
+        manifest: Manifest | None,
+        key_pair: KeyPair | None,
+        name: tuple[bytes, str] | None,
+        allow_truncation: bool,
+    ) -> tuple[Hypercore, Round]:
+        record = CoreRecord(self._next_number, key, manifest, name)
+        head_record = HeadRecord(EMPTY_HEAD, 0)
+        writes = Writes()
+        writes.put(core_key(id_), encode_core(record))
+        writes.put(head_key(record.number), encode_head(head_record))
+        writes.put(NEXT_NUMBER_KEY, (record.number + 1).to_bytes(4, "big"))
+        created = self._committer.submit(writes)
+        self._next_number += 1
+        return self._open_core(record, head_record, key_pair, allow_truncation), created
+
+    def _learn(
+        self,
+        core: Hypercore,
+        manifest: Manifest | None,
+        key_pair: KeyPair | None,
+        name: tuple[bytes, str] | None,
+    ) -> Round | None:
+        if key_pair is not None and core.key_pair is None:
+            core.allow_writing(key_pair)
+        return core.storage.learn(manifest, name)
+
+    def _open_core(
+        self,
+        record: CoreRecord,
+        head_record: HeadRecord,
+        key_pair: KeyPair | None,
+        allow_truncation: bool,
+    ) -> Hypercore:
+        storage = CoreStorage(
+            self._environment, self._committer, record, head_record, key_pair=key_pair
+        )
+        core = Hypercore(storage, self._committer, allow_truncation=allow_truncation)
+        self._open[storage.discovery_key] = core
+        return core

@@ -1,0 +1,168 @@
+"""``CoreReplication``: one log between its storage, its replicator and the sessions of peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from protocol.hypercore.core import CoreChange
+from protocol.hypercore.events import Fault, ForkObserved, Send, Verified
+from protocol.hypercore.replicator import Replicator
+
+from ..net.peer_sink import PeerSink
+from .core_storage import CoreStorage
+from .errors import StorageError
+
+
+class CoreReplication:
+    """A ``ReplicatedCore`` for sessions; the log itself uses the rest.
+
+    Whatever calls in, everything that follows is done before it returns: the replicator's events
+    are carried out until there is none left.
+    """
+
+    def __init__(
+        self,
+        storage: CoreStorage,
+        *,
+        on_applied: Callable[[CoreChange], None],
+        on_activity: Callable[[], None],
+        allow_truncation: bool,
+    ) -> None:
+        """``on_applied`` hears of each change that was applied, ``on_activity`` of anything that
+        peers did."""
+        self._storage = storage
+        self._on_applied = on_applied
+        self._on_activity = on_activity
+        self._allow_truncation = allow_truncation
+        # Made when it is first needed: most logs of a large store are never shared at a time.
+        self._made: Replicator | None = None
+        self._sinks: dict[int, PeerSink] = {}
+        self._next_peer = 1
+        self._fork_listeners: list[Callable[[ForkObserved], None]] = []
+        self._carrying_out = False
+
+    # For sessions: see net.peer_sink.ReplicatedCore ----------------------------------------------
+
+    @property
+    def key(self) -> bytes:
+        return self._storage.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        return self._storage.discovery_key
+
+    def attach(self, sink: PeerSink, now: float) -> int:
+        peer = self._next_peer
+        self._next_peer += 1
+        self._sinks[peer] = sink
+        self._replicator.add_peer(peer, now)
+        self._carry_out()
+        return peer
+
+    def detach(self, peer: int) -> None:
+        self._sinks.pop(peer, None)
+        self._replicator.remove_peer(peer, trio.current_time())
+        self._carry_out()
+
+    def receive_untrusted(self, peer: int, kind: int, payload: bytes) -> None:
+        self._replicator.receive_untrusted(peer, kind, payload, trio.current_time())
+        self._carry_out()
+
+    def set_writable(self, peer: int, writable: bool) -> None:
+        if peer not in self._sinks:
+            return
+        if writable:
+            self._replicator.resume(peer, trio.current_time())
+        else:
+            self._replicator.pause(peer)
+        self._carry_out()
+
+    def next_timer(self) -> float | None:
+        return None if self._made is None else self._made.next_timer()
+
+    def handle_timer(self, now: float) -> None:
+        self._replicator.handle_timer(now)
+        self._carry_out()
+
+    # For the log ---------------------------------------------------------------------------------
+
+    @property
+    def peer_count(self) -> int:
+        """Peers with an open channel for this log."""
+        return len(self._sinks)
+
+    @property
+    def updating(self) -> bool:
+        """Whether a peer may still bring a longer head that it has told us of."""
+        return self._made is not None and self._made.updating
+
+    def want(self, start: int, end: int | None) -> int:
+        """Fetch blocks; see ``Replicator.want``. The number is for ``unwant``."""
+        want = self._replicator.want(start, end, trio.current_time())
+        self._carry_out()
+        return want
+
+    def unwant(self, want: int) -> None:
+        """Stop fetching."""
+        self._replicator.unwant(want, trio.current_time())
+        self._carry_out()
+
+    def core_changed(self) -> None:
+        """Our own change is durable: tell the peers."""
+        if self._made is not None:
+            self._made.core_changed(trio.current_time())
+            self._carry_out()
+
+    def on_fork(self, listener: Callable[[ForkObserved], None]) -> Callable[[], None]:
+        """Call back for every fork a peer shows; gives a function that stops it."""
+        self._fork_listeners.append(listener)
+        return lambda: self._fork_listeners.remove(listener)
+
+    def close(self) -> None:
+        """Close the channels of all peers."""
+        sinks, self._sinks = self._sinks, {}
+        for peer, sink in sinks.items():
+            self._replicator.remove_peer(peer, trio.current_time())
+            sink.close()
+
+    @property
+    def _replicator(self) -> Replicator:
+        if self._made is None:
+            self._made = Replicator(self._storage, allow_truncation=self._allow_truncation)
+        return self._made
+
+    def _carry_out(self) -> None:
+        if self._carrying_out:
+            # Called from a listener below; the loop there goes on with what this brought.
+            return
+        self._carrying_out = True
+        try:
+            while (event := self._replicator.next_event()) is not None:
+                if isinstance(event, Send):
+                    sink = self._sinks.get(event.peer)
+                    if sink is not None:
+                        sink.send(event.kind, event.payload)
+                elif isinstance(event, Verified):
+                    self._apply(event)
+                elif isinstance(event, Fault):
+                    sink = self._sinks.pop(event.peer, None)
+                    if sink is not None:
+                        sink.fail(event.error)
+                else:
+                    for listener in tuple(self._fork_listeners):
+                        listener(event)
+        finally:
+            self._carrying_out = False
+        self._on_activity()
+
+    def _apply(self, event: Verified) -> None:
+        try:
+            self._storage.apply(event.change)
+        except StorageError:
+            # The store takes nothing any more, or we are writing this log ourselves: what
+            # peers send has no place to go, so the log is not replicated further.
+            self.close()
+        else:
+            self._on_applied(event.change)
