@@ -114,3 +114,14 @@ MAX_CACHED_BEE_BLOCKS = 16 * 1024
 MAX_CACHED_BEE_BYTES = 32 * 1024 * 1024
 # Nodes a writer keeps between batches, about 1 KiB each.
 MAX_LIVE_BEE_NODES = 16 * 1024
+
+# Transparency ------------------------------------------------------------------------------------
+
+# Writes of one operation. A monitor holds an operation's writes at once, so an index that piles up
+# blocks behind an ack must not fill it; the original's largest example writes a few dozen.
+MAX_CHANGES_PER_OPERATION = 4096
+# Operations replayed together: enough to hide the round trip to the worker, and few enough to
+# report progress often.
+MAX_REPLAY_GROUP_OPERATIONS = 100
+# Index blocks asked for at once: about one group of operations with two changes each.
+MAX_REPLAY_READ_BLOCKS = 256

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from ..encoding.msgpack import pack
 from ..encoding.paths import CONTRACT_SOURCE, input_key, parse_write_path
 from ..errors import LocalProtocolError
+from ..limits import MAX_CHANGES_PER_OPERATION
 
 Write: TypeAlias = tuple[bytes, bytes | None]
 """A key of the index and its new packed value; None deletes the key."""
@@ -99,7 +100,8 @@ def outcome_of(error: str | None, changes: Iterable[Change]) -> Outcome:
     """Settle what ``apply`` gave: the one rule for executor and monitor.
 
     Of several changes to one key the last counts. A change that cannot be written makes the whole
-    operation fail, with the reason as its error.
+    operation fail, with the reason as its error; so do more than ``MAX_CHANGES_PER_OPERATION``
+    writes.
     """
     if error is not None:
         return Outcome(error)
@@ -110,6 +112,8 @@ def outcome_of(error: str | None, changes: Iterable[Change]) -> Outcome:
             writes[key] = value
     except LocalProtocolError as refusal:
         return Outcome(f"Error: {refusal}")
+    if len(writes) > MAX_CHANGES_PER_OPERATION:
+        return Outcome(f"Error: an operation makes at most {MAX_CHANGES_PER_OPERATION} changes")
     return Outcome(None, tuple(order_changes(writes)))
 
 

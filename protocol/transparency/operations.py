@@ -1,0 +1,48 @@
+"""Operations: the blocks of an oplog as the contract gets them.
+
+Executor and monitor share this, because a participant may write any bytes into its oplog.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from ..encoding.msgpack import UNDEFINED, Date, Value, unpack_untrusted
+from ..errors import DecodeError, RecordError
+
+UNREADABLE_OPERATION: Final = "Error: the operation is not a value"
+"""The error with which an operation fails that ``decode_operation_untrusted`` refuses.
+
+The contract does not run for it, its ack's metadata is null, and it changes nothing.
+"""
+
+
+def decode_operation_untrusted(block: bytes) -> Value:
+    """Decode an operation into what JSON can hold, plus bytes.
+
+    Undefined properties are left out, undefined items become null.
+
+    Raises:
+      RecordError: not MessagePack, or with NaN, an infinity or a date in it, none of which a
+        contract can be given.
+    """
+    try:
+        value = unpack_untrusted(block)
+    except DecodeError as error:
+        raise RecordError(f"an operation is not a value: {error}") from error
+    return _plain(value)
+
+
+def _plain(value: Value) -> Value:
+    if value is UNDEFINED:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecordError("an operation holds NaN or an infinity")
+    if isinstance(value, Date):
+        raise RecordError("an operation holds a date")
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items() if item is not UNDEFINED}
+    return value

@@ -1,0 +1,247 @@
+"""An executor and a monitor in memory, without Hyperbee, Merkle trees or JavaScript.
+
+``History`` is an honest executor with a contract written in Python; tests falsify what it
+published. ``drive`` answers the requests of a replay from a ``History``. Blocks of the index are
+stand-ins without tree pages, and tree hashes of oplogs are made up (but unique).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from protocol.crypto.hashes import blake2b_256, leaf_hash
+from protocol.encoding.msgpack import Value, pack, unpack_untrusted
+from protocol.encoding.paths import format_key, parse_path
+from protocol.errors import RecordError
+from protocol.transparency.changes import Change, Write, effective_writes, outcome_of
+from protocol.transparency.frauds import Verdict
+from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
+from protocol.transparency.records import Ack, genesis_batch, op_batch
+from protocol.transparency.replay import replay
+from protocol.transparency.replay_requests import (
+    BuildPages,
+    ContractRun,
+    HasKeys,
+    IndexEntry,
+    IsForked,
+    OperationFacts,
+    ReadIndex,
+    ReadOperations,
+    RunContract,
+    Validated,
+)
+from protocol.transparency.replay_state import START, ReplayState
+
+RUNTIME = "toy-1"
+
+Read = Callable[[str], Any]
+Apply = Callable[[Read, Any, Ack], list[Change]]
+"""A contract: reads of paths, the operation, its ack; gives changes or raises ``ContractThrewError``."""
+
+
+class ContractThrewError(Exception):
+    """What a toy contract raises to fail an operation."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a toy contract did."""
+
+    success: bool
+    error: str | None
+    changes: Sequence[Change]
+
+
+def run_contract(apply: Apply, read: Read, op: Value, ack: Ack) -> Result:
+    """Run a toy contract on one operation."""
+    try:
+        return Result(True, None, apply(read, op, ack))
+    except ContractThrewError as error:
+        return Result(False, f"Error: {error}", ())
+
+
+def fake_block(write: Write) -> bytes:
+    """Stands for the Hyperbee block of an entry."""
+    return pack(list(write))
+
+
+def entry(seq: int, write: Write) -> IndexEntry:
+    """An index entry with its stand-in block."""
+    return IndexEntry(seq, write[0], write[1], fake_block(write))
+
+
+def state_of(writes: Iterable[Write]) -> dict[bytes, bytes]:
+    """The index after these writes, as a dict."""
+    table: dict[bytes, bytes] = {}
+    for key, value in writes:
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
+    return table
+
+
+@dataclass
+class History:
+    """A database: its index (``writes[0]`` is block 1) and its oplogs."""
+
+    contracts: dict[str, Apply]
+    writes: list[Write] = field(default_factory=list)
+    oplogs: dict[bytes, list[bytes]] = field(default_factory=dict)
+    executed: dict[bytes, int] = field(default_factory=dict)
+    now: int = 1_700_000_000_000
+    forked: set[bytes] = field(default_factory=set)
+
+    @classmethod
+    def create(cls, apply: Apply, participants: Sequence[bytes]) -> History:
+        history = cls({"v1": apply})
+        history.writes += genesis_batch("v1", participants, RUNTIME)
+        history.oplogs = {key: [] for key in participants}
+        return history
+
+    @property
+    def length(self) -> int:
+        """Number of blocks, the header included."""
+        return len(self.writes) + 1
+
+    def publish(self, origin: bytes, op: object) -> None:
+        """Append an operation to an oplog; bytes stand for themselves."""
+        block = op if isinstance(op, bytes) else pack(op)
+        self.oplogs.setdefault(origin, []).append(block)
+
+    def facts(self, origin: bytes, seq: int) -> OperationFacts | None:
+        """Block and tree hash of an operation."""
+        blocks = self.oplogs.get(origin, [])
+        if seq >= len(blocks):
+            return None
+        return OperationFacts(blocks[seq], blake2b_256(b"".join(map(leaf_hash, blocks[: seq + 1]))))
+
+    def execute(self, origin: bytes, *, metadata: Value = None) -> Ack:
+        """Do what an honest executor does with the next operation of an oplog."""
+        seq = self.executed.get(origin, 0)
+        facts = self.facts(origin, seq)
+        assert facts is not None
+        self.executed[origin] = seq + 1
+        self.now += 3
+        ack = Ack(
+            origin, seq, self.now, True, None, metadata, 0, leaf_hash(facts.block), facts.oplog_head
+        )
+        table = state_of(self.writes)
+        source = unpack_untrusted(table[b".sys\x00contract\x00source"])
+        assert isinstance(source, str)
+        try:
+            op = decode_operation_untrusted(facts.block)
+            result = run_contract(self.contracts[source], reader(table), op, ack)
+        except RecordError:
+            result = Result(False, UNREADABLE_OPERATION, ())
+        outcome = outcome_of(result.error, result.changes)
+        writes = effective_writes(outcome.writes, table.__contains__)
+        sets_source = any(key == b".sys\x00contract\x00source" for key, _ in writes)
+        ack = replace(
+            ack,
+            success=outcome.success,
+            error=outcome.error,
+            num_changes=len(writes),
+            runtime_id=RUNTIME if sets_source else None,
+        )
+        self.writes += op_batch(ack, writes)
+        return ack
+
+    def do(self, origin: bytes, op: object) -> Ack:
+        """Publish and execute."""
+        self.publish(origin, op)
+        return self.execute(origin)
+
+
+def reader(table: dict[bytes, bytes]) -> Read:
+    """Reads of a contract from a table."""
+
+    def read(path: str) -> Any:
+        value = table.get(parse_path(path))
+        return None if value is None else unpack_untrusted(value)
+
+    return read
+
+
+def drive(
+    history: History,
+    state: ReplayState = START,
+    *,
+    length: int | None = None,
+    max_operations: int | None = None,
+    runner: Callable[[RunContract], ContractRun] | None = None,
+) -> tuple[Verdict, list[Validated]]:
+    """Replay a history; gives the verdict and the news on the way."""
+    news: list[Validated] = []
+    steps = replay(length or history.length, state, max_operations=max_operations)
+    answer: Any = None
+    try:
+        while True:
+            request = steps.send(answer)
+            if isinstance(request, Validated):
+                news.append(request)
+                answer = None
+            elif isinstance(request, RunContract):
+                answer = (runner or (lambda r: run_toy(history, r)))(request)
+            else:
+                answer = answer_request(history, request)
+    except StopIteration as stop:
+        return stop.value, news
+
+
+def answer_request(history: History, request: object) -> Any:
+    """Answer everything but ``RunContract`` and ``Validated``."""
+    if isinstance(request, ReadIndex):
+        # Short answers on purpose: a replay must not rely on getting all it asked for.
+        stop = min(request.stop, request.start + 7)
+        return [entry(seq, history.writes[seq - 1]) for seq in range(request.start, stop)]
+    if isinstance(request, ReadOperations):
+        return [history.facts(name.origin, name.seq) for name in request.names]
+    if isinstance(request, HasKeys):
+        table = state_of(history.writes[: request.version - 1])
+        return [key in table for key in request.keys]
+    if isinstance(request, BuildPages):
+        return [fake_block(write) for write in request.writes]
+    assert isinstance(request, IsForked), request
+    return request.origin in history.forked
+
+
+def run_toy(history: History, request: RunContract) -> ContractRun:
+    """Run a group, each operation on the index as it was just before it."""
+    apply = history.contracts[request.source]
+    results = []
+    for operation in request.operations:
+        read = reader(state_of(history.writes[: operation.version - 1]))
+        results.append(run_contract(apply, read, operation.op, operation.ack))
+    return ContractRun(results)
+
+
+def overlay_runner(history: History) -> Callable[[RunContract], ContractRun]:
+    """A runner that reads the index once for a group and keeps its own changes on top, as the
+    worker does."""
+
+    def run(request: RunContract) -> ContractRun:
+        apply = history.contracts[request.source]
+        table = state_of(history.writes[: request.version - 1])
+        results = []
+        for operation in request.operations:
+            result = run_contract(apply, reader(dict(table)), operation.op, operation.ack)
+            results.append(result)
+            for key, value in outcome_of(result.error, result.changes).writes:
+                if value is None:
+                    table.pop(key, None)
+                else:
+                    table[key] = value
+        return ContractRun(results)
+
+    return run
+
+
+def show(history: History) -> str:
+    """The index for people, for failing tests."""
+    return "\n".join(
+        f"{seq} {format_key(key)} {None if value is None else unpack_untrusted(value)!r}"
+        for seq, (key, value) in enumerate(history.writes, 1)
+    )
