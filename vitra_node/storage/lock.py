@@ -1,8 +1,9 @@
 """The lock of a data directory: one process at a time, for as long as it lives.
 
-Two processes that write one log fork it, and a fork cannot be taken back. The lock is ``flock`` on
-the file ``lock``: the system lets go of it when the process dies, however it dies. What the file
-says (process id and program) only helps a person; nothing is decided by it.
+Two processes that write one log fork it, and a fork cannot be taken back. The lock is ``flock``:
+the system lets go of it when the process dies, however it dies. It is taken twice, on the file
+``lock`` and on the directory itself, so that removing the file lets nobody in. What the file says
+(process id and program) only helps a person; nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -23,48 +24,48 @@ class DirectoryLock:
 
     Raises:
       StoreInUse: another holder is alive; the message names the directory and the holder.
-      StorageError: the lock file cannot be opened.
+      StorageError: the directory or its lock file cannot be opened.
     """
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._held: list[int] = []
         path = directory / LOCK_NAME
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        while True:
-            try:
-                descriptor = os.open(path, flags, 0o600)
-            except OSError as error:
-                raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_still_at(path, descriptor):
-                    break
-            except BlockingIOError:
-                hint = os.pread(descriptor, _MAX_HINT_BYTES, 0).decode(errors="replace").strip()
-                os.close(descriptor)
-                holder = f" by {hint}" if hint else ""
-                raise StoreInUse(f"{directory} is in use{holder}") from None
-            except OSError as error:
-                os.close(descriptor)
-                raise StorageError(f"{path} cannot be locked: {error.strerror}") from error
-            # Somebody replaced the file between our open and our lock: that lock is worth nothing.
-            os.close(descriptor)
-        self._descriptor: int | None = descriptor
+        try:
+            file = self._hold(path, os.O_RDWR | os.O_CREAT)
+            self._hold(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except BaseException:
+            self._close()
+            raise
         program = Path(sys.argv[0]).name if sys.argv else ""
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} ({program or 'python'})\n".encode(), 0)
+        os.ftruncate(file, 0)
+        os.pwrite(file, f"process {os.getpid()} ({program or 'python'})\n".encode(), 0)
 
     def release(self) -> None:
-        """Let another process in. The file stays: removing it would open a race."""
-        if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Let another process in. The file stays: removing it would gain nothing."""
+        if self._held:
+            os.ftruncate(self._held[0], 0)
+            self._close()
 
+    def _hold(self, path: Path, flags: int) -> int:
+        try:
+            descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be opened: {error.strerror}") from error
+        self._held.append(descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreInUse(f"{self._directory} is in use{self._hint()}") from None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be locked: {error.strerror}") from error
+        return descriptor
 
-def _is_still_at(path: Path, descriptor: int) -> bool:
-    try:
-        there = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    ours = os.fstat(descriptor)
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    def _hint(self) -> str:
+        hint = os.pread(self._held[0], _MAX_HINT_BYTES, 0).decode(errors="replace").strip()
+        return f" by {hint}" if hint else ""
+
+    def _close(self) -> None:
+        for descriptor in self._held:
+            os.close(descriptor)
+        self._held.clear()

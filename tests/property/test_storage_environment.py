@@ -1,0 +1,169 @@
+"""Every kind of environment against a plain dict: same answers, also after reopening."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from vitra_node.storage.environment import Environment, KeyRange, Writes
+from vitra_node.storage.errors import EnvironmentFull
+from vitra_node.storage.lmdb_environment import LmdbEnvironment
+from vitra_node.storage.memory_environment import MemoryEnvironment
+
+# Few distinct bytes, so that keys collide, are prefixes of each other and lie at range ends.
+KEYS = st.lists(st.sampled_from([0, 1, 0x7F, 0xFE, 0xFF]), min_size=1, max_size=4).map(bytes)
+VALUES = st.one_of(st.binary(max_size=20), st.integers(0, 255).map(lambda n: bytes((n,)) * 3000))
+PUT = st.tuples(st.just("put"), KEYS, VALUES)
+DELETE = st.tuples(st.just("delete"), KEYS)
+DELETE_RANGE = st.tuples(st.just("range"), KEYS, KEYS)
+BATCHES = st.lists(st.lists(st.one_of(PUT, PUT, PUT, DELETE, DELETE_RANGE), max_size=8), max_size=3)
+
+
+def make_writes(steps: list[tuple]) -> Writes:
+    writes = Writes()
+    for step in steps:
+        if step[0] == "put":
+            writes.put(step[1], step[2])
+        elif step[0] == "delete":
+            writes.delete(step[1])
+        else:
+            writes.delete_range(step[1], step[2])
+    return writes
+
+
+def carry_out(model: dict[bytes, bytes], steps: list[tuple]) -> None:
+    for step in steps:
+        if step[0] == "put":
+            model[step[1]] = step[2]
+        elif step[0] == "delete":
+            model.pop(step[1], None)
+        else:
+            for key in [key for key in model if step[1] <= key < step[2]]:
+                del model[key]
+
+
+class EnvironmentMachine(RuleBasedStateMachine):
+    """The model is a dict; ranges are answered by sorting it."""
+
+    environment: Environment
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: dict[bytes, bytes] = {}
+
+    def open(self) -> Environment:
+        raise NotImplementedError
+
+    @initialize()
+    def start(self) -> None:
+        self.environment = self.open()
+
+    @rule(batches=BATCHES)
+    def write(self, batches: list[list[tuple]]) -> None:
+        while True:
+            try:
+                self.environment.write([make_writes(steps) for steps in batches])
+                break
+            except EnvironmentFull:
+                self.environment.grow()
+        for steps in batches:
+            carry_out(self.model, steps)
+
+    @rule(key=KEYS)
+    def get(self, key: bytes) -> None:
+        assert self.environment.get(key) == self.model.get(key)
+
+    @rule(
+        start=st.one_of(st.just(b""), KEYS),
+        end=KEYS,
+        limit=st.one_of(st.none(), st.integers(0, 4)),
+        reverse=st.booleans(),
+    )
+    def items(self, start: bytes, end: bytes, limit: int | None, reverse: bool) -> None:
+        expected = sorted(
+            ((k, v) for k, v in self.model.items() if start <= k < end), reverse=reverse
+        )
+        found = self.environment.items(start, end, limit=limit, reverse=reverse)
+        assert found == expected[:limit]
+
+    @invariant()
+    def same_content(self) -> None:
+        if hasattr(self, "environment"):
+            assert dict(self.environment.items(b"", b"\xff" * 8)) == self.model
+
+    def teardown(self) -> None:
+        if hasattr(self, "environment"):
+            self.environment.close()
+
+
+class MemoryMachine(EnvironmentMachine):
+    def open(self) -> Environment:
+        return MemoryEnvironment()
+
+
+class LmdbMachine(EnvironmentMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+
+    def open(self) -> Environment:
+        # A map of a few pages, so that it is outgrown within an example.
+        return LmdbEnvironment(self.directory / "data", map_bytes=64 * 1024)
+
+    @rule()
+    def reopen(self) -> None:
+        self.environment.close()
+        self.environment = self.open()
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.directory)
+
+
+TestMemoryEnvironment = MemoryMachine.TestCase
+TestMemoryEnvironment.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLmdbEnvironment = LmdbMachine.TestCase
+TestLmdbEnvironment.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+@pytest.mark.parametrize("count", [1, 1024, 2049, 5000])
+def test_memory_keeps_order_over_many_chunks(count: int) -> None:
+    environment = MemoryEnvironment()
+    keys = [(i * 7919 % count).to_bytes(4, "big") for i in range(count)]
+    writes = Writes()
+    for key in keys:
+        writes.put(key, key)
+    environment.write([writes])
+    assert [key for key, _ in environment.items(b"", b"\xff")] == sorted(set(keys))
+    low, high = (count // 3).to_bytes(4, "big"), (2 * count // 3).to_bytes(4, "big")
+    writes = Writes()
+    writes.delete_range(low, high)
+    environment.write([writes])
+    left = [key for key in sorted(set(keys)) if not low <= key < high]
+    assert [key for key, _ in environment.items(b"", b"\xff")] == left
+    assert [key for key, _ in environment.items(b"", b"\xff", reverse=True)] == left[::-1]
+
+
+def test_writes_keep_order_and_size() -> None:
+    first, second = Writes(), Writes()
+    first.put(b"a", b"1")
+    first.delete_range(b"a", b"b")
+    first.put(b"a", b"22")
+    second.put(b"b", b"3")
+    first.extend(second)
+    first.put(b"c", b"")
+    assert first.steps == [
+        [(b"a", b"1")],
+        KeyRange(b"a", b"b"),
+        [(b"a", b"22")],
+        [(b"b", b"3")],
+        [(b"c", b"")],
+    ]
+    assert first.size_bytes == 2 + 3 + 2 + 1
+    assert not Writes()
