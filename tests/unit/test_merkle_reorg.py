@@ -15,7 +15,7 @@ from protocol.hypercore.reorg import (
 )
 from protocol.hypercore.verifier import verify_proof_untrusted
 
-from ..memory_core import MemoryCore, block_values, written_core
+from ..merkle_core import MemoryCore, block_values, written_core
 
 
 def copy_of(source: MemoryCore) -> MemoryCore:

@@ -32,7 +32,7 @@ from protocol.hypercore.prover import build_proof, max_missing_nodes, missing_no
 from protocol.hypercore.quorum import verify_head
 from protocol.hypercore.verifier import verify_proof_untrusted
 
-from ..memory_core import MemoryCore, block_values, written_core
+from ..merkle_core import MemoryCore, block_values, written_core
 from .load import load_vectors
 
 VECTORS: Any = load_vectors("hypercore")
