@@ -1,9 +1,46 @@
-"""Replication of one log with many peers, without I/O."""
+"""Replication of one log with many peers, without I/O.
+
+The map::
+
+    messages      bytes <-> values                     capability    who may open a channel
+    peer          what one peer said and was asked     bitfield      the blocks it announced
+    outstanding   our requests to it                   request_window  how many at once
+    peers         all peers, and the events to give    events        what the shell is told
+    scheduler     which block from whom                downloader    asks, checks, takes over
+    uploader      announces, answers                   fork_watch    other histories
+
+Messages go to the room they concern; whatever a message makes possible for others (a block to ask
+for, a length to tell) happens when the shell asks for the next event. That is also when the change
+of the last ``Verified`` event must show in the log.
+"""
 
 from __future__ import annotations
 
-from .core import CoreReader
-from .events import Event
+from ..errors import RemoteProtocolError
+from .core import CoreChange, CoreReader
+from .downloader import Downloader
+from .events import Event, Verified
+from .fork_watch import ForkWatch
+from .messages import (
+    BITFIELD,
+    CANCEL,
+    DATA,
+    NO_DATA,
+    RANGE,
+    REQUEST,
+    SYNC,
+    WANT,
+    decode_bitfield_untrusted,
+    decode_cancel_untrusted,
+    decode_no_data_untrusted,
+    decode_range_untrusted,
+    decode_request_untrusted,
+    decode_sync_untrusted,
+    decode_want_untrusted,
+)
+from .peer import Cause, Peer
+from .peers import Peers
+from .uploader import Uploader
 
 
 class Replicator:
@@ -12,24 +49,113 @@ class Replicator:
     Whatever ``core`` shows may be sent to peers at once, so a writer's own appends must show only
     when their head is durable. Verified changes must show as soon as they were handed out.
 
-    ``now`` is a time in seconds from any clock that does not go back.
+    After every call the shell takes events until there are none. Times are seconds, from any clock
+    that does not go back.
     """
 
     def __init__(self, core: CoreReader, *, allow_truncation: bool = True) -> None:
         """``allow_truncation`` false: a fork is reported (``ForkObserved``), never followed."""
-        raise NotImplementedError
+        self._core = core
+        self._allow_truncation = allow_truncation
+        self._peers = Peers()
+        self._forks = ForkWatch(core, self._peers)
+        self._downloader = Downloader(core, self._peers, self._forks)
+        self._uploader = Uploader(core, self._peers)
+        self._head = core.head
+        self._manifest = core.manifest
+        self._contiguous = core.contiguous_length
+        self._applying: CoreChange | None = None
+
+    # peers ----------------------------------------------------------------------------------------
 
     def add_peer(self, peer: int, now: float) -> None:
         """A channel for this log is open on both sides, and its capability was checked."""
-        raise NotImplementedError
+        self._enter(now)
+        added = self._peers.by_id[peer] = Peer(peer, self._core.head.length, now)
+        self._uploader.greet(added)
 
     def remove_peer(self, peer: int, now: float) -> None:
         """The channel closed. Unknown numbers are ignored, as after a ``Fault``."""
-        raise NotImplementedError
+        self._enter(now)
+        gone = self._peers.by_id.pop(peer, None)
+        if gone is not None:
+            self._downloader.left(gone)
+
+    def pause(self, peer: int) -> None:
+        """Too much waits to be sent to this peer: answer no more of its requests for now."""
+        if peer in self._peers.by_id:
+            self._peers.by_id[peer].paused = True
+
+    def resume(self, peer: int, now: float) -> None:
+        """The peer has caught up."""
+        self._enter(now)
+        resumed = self._peers.by_id.get(peer)
+        if resumed is not None and resumed.paused:
+            resumed.paused = False
+            self._uploader.greet(resumed)
+
+    # messages -------------------------------------------------------------------------------------
 
     def receive_untrusted(self, peer: int, kind: int, payload: bytes, now: float) -> None:
-        """Take a message of a peer. Never raises: faults come as events."""
-        raise NotImplementedError
+        """Take a message of a peer. Faults come as events; unknown peers are ignored."""
+        self._enter(now)
+        sender = self._peers.by_id.get(peer)
+        if sender is None:
+            return
+        try:
+            self._dispatch_untrusted(sender, kind, payload)
+        except RemoteProtocolError as error:
+            self._peers.fault(sender, error)
+        self._forget_faulty()
+
+    def _dispatch_untrusted(self, peer: Peer, kind: int, payload: bytes) -> None:
+        if kind == DATA:
+            self._downloader.take_data_untrusted(peer, payload)
+        elif kind == REQUEST:
+            self._uploader.enqueue(peer, decode_request_untrusted(payload))
+        elif kind == SYNC:
+            self._take_sync_untrusted(peer, payload)
+        elif kind == NO_DATA:
+            self._downloader.take_no_data(peer, decode_no_data_untrusted(payload))
+        elif kind == CANCEL:
+            self._uploader.cancel(peer, decode_cancel_untrusted(payload).request)
+        elif kind == WANT:
+            self._uploader.show_wanted(peer, decode_want_untrusted(payload))
+        elif kind == BITFIELD:
+            message = decode_bitfield_untrusted(payload)
+            if message.start % 32 == 0:
+                peer.blocks.set_bitfield(message.start, message.bits)
+                self._announced(peer)
+        elif kind == RANGE:
+            span = decode_range_untrusted(payload)
+            if span.drop:
+                peer.blocks.drop_range(span.start, span.length)
+            else:
+                peer.blocks.set_range(span.start, span.length)
+                self._announced(peer)
+        # An ``unwant`` takes back what we do not keep; extensions and unknown types are ignored.
+
+    def _announced(self, peer: Peer) -> None:
+        peer.news += 1
+        self._downloader.stir(peer)
+
+    def _take_sync_untrusted(self, peer: Peer, payload: bytes) -> None:
+        sync = decode_sync_untrusted(payload)
+        fork = self._core.head.fork
+        peer.said = sync
+        peer.refusals = 0
+        peer.news += 1
+        peer.move(Cause.SAME_FORK if sync.fork == fork else Cause.OTHER_FORK)
+        if sync.fork > fork:
+            self._forks.claim_heard(peer)
+        self._uploader.tell_if_behind(peer)
+        self._downloader.stir(peer)
+
+    def _forget_faulty(self) -> None:
+        while self._peers.faulty:
+            self._downloader.left(self._peers.faulty.pop())
+
+    # the log --------------------------------------------------------------------------------------
 
     def want(self, start: int, end: int | None, now: float) -> int:
         """Fetch the blocks from ``start`` to before ``end``; None: up to the end for ever.
@@ -37,37 +163,89 @@ class Replicator:
         Gives a number for ``unwant``. Blocks past the end of the log are waited for. A want
         stays until it is taken back, but costs nothing once its blocks are stored.
         """
-        raise NotImplementedError
+        self._enter(now)
+        number = self._downloader.scheduler.want(start, end)
+        self._downloader.wants_changed()
+        return number
 
     def unwant(self, want: int, now: float) -> None:
         """Stop fetching; requests that nothing else needs are cancelled."""
-        raise NotImplementedError
+        self._enter(now)
+        self._downloader.unwant(want)
 
     def core_changed(self, now: float) -> None:
         """The log changed by another way than a ``Verified``: appended, truncated, filled."""
-        raise NotImplementedError
+        self._enter(now)
+        before = self._contiguous
+        self._notice_change(self._core.head.length)
+        if self._contiguous > before:
+            self._uploader.blocks_stored(before, self._contiguous)
+            self._uploader.announce_if_due()
 
-    def pause(self, peer: int) -> None:
-        """Too much waits to be sent to this peer: answer no more of its requests for now."""
-        raise NotImplementedError
+    def _notice_change(self, truncated_to: int) -> None:
+        """Compare the log with what it was, and tell everybody what is new."""
+        core, old = self._core, self._head
+        head = core.head
+        self._contiguous = core.contiguous_length
+        is_cut = head.fork != old.fork or head.length < old.length
+        if not is_cut and head.length == old.length and core.manifest is self._manifest:
+            return
+        self._head, self._manifest = head, core.manifest
+        if is_cut:
+            kept = min(truncated_to, old.length)
+            self._uploader.truncated(old.length, kept)
+            self._downloader.fork_changed(kept)
+        elif head.length != old.length:
+            self._downloader.length_changed()
+        self._uploader.head_changed()
 
-    def resume(self, peer: int, now: float) -> None:
-        """The peer has caught up."""
-        raise NotImplementedError
+    def _enter(self, now: float) -> None:
+        self._peers.now = now
+        if self._applying is not None:
+            self._settle(self._applying)
+
+    def _settle(self, change: CoreChange) -> None:
+        """The shell has stored what the last ``Verified`` event gave it."""
+        self._applying = None
+        self._downloader.applied(change)
+        for index, _ in change.blocks:
+            self._uploader.blocks_stored(index, index + 1)
+        length = self._core.head.length
+        self._notice_change(length if change.truncated_to is None else change.truncated_to)
+        self._uploader.announce_if_due()
+
+    # events ---------------------------------------------------------------------------------------
 
     @property
     def updating(self) -> bool:
         """Whether a connected peer may still bring a longer head that it has told us of."""
-        raise NotImplementedError
+        return self._downloader.upgrade_is_pending
 
     def next_event(self) -> Event | None:
         """The next thing for the shell to do; None when there is nothing for now."""
-        raise NotImplementedError
+        events = self._peers.events
+        if self._applying is not None:
+            self._settle(self._applying)
+        if not events and not self._downloader.verify_ready():
+            self._downloader.refill()
+            if not events:
+                self._uploader.answer_next()
+        self._forget_faulty()
+        if not events:
+            return None
+        event = events.popleft()
+        if type(event) is Verified:
+            self._applying = event.change
+        return event
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` should be called at the latest; None for never."""
-        raise NotImplementedError
+        times = (self._downloader.next_timer(), self._uploader.announce_at)
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Time has passed."""
-        raise NotImplementedError
+        self._enter(now)
+        self._downloader.handle_timer()
+        self._uploader.announce_if_due()
+        self._forget_faulty()

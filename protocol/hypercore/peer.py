@@ -1,0 +1,131 @@
+"""What one peer said, was told, and may be asked, about one log.
+
+Where a peer stands is a state machine; every other room asks it before it sends a request::
+
+    standing   meaning                                we ask it for
+    SILENT     no ``sync`` yet                        nothing
+    ALIGNED    its fork is ours                       upgrades, blocks, the manifest
+    STALLED    aligned, but it stopped answering      nothing new
+    APART      it has another fork                    a proof of that fork, once, if newer
+    ACCUSED    an answer of it did not verify         a proof of its tree; then it is out
+
+    SILENT  --same fork-->  ALIGNED  --other fork-->  APART     and back with each sync
+    ALIGNED --silence-->    STALLED  --answer, sync, time--> ALIGNED
+    ALIGNED, STALLED, APART --bad proof--> ACCUSED    never left but by a fault
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from ..errors import RemoteProtocolError
+from ..limits import MAX_QUEUED_REQUESTS
+from .bitfield import RemoteBlocks
+from .messages import Sync
+from .outstanding import RequestLog
+from .proof import Request
+
+
+class Standing(Enum):
+    """Where a peer stands; see the table above."""
+
+    SILENT = 0
+    ALIGNED = 1
+    STALLED = 2
+    APART = 3
+    ACCUSED = 4
+
+
+class Cause(Enum):
+    """What moves a peer to another standing."""
+
+    SAME_FORK = 0
+    OTHER_FORK = 1
+    SILENCE = 2
+    ANSWER = 3
+    BAD_PROOF = 4
+    PROBATION = 5
+
+
+# Pairs that are not listed change nothing.
+TRANSITIONS: dict[tuple[Standing, Cause], Standing] = {
+    (Standing.SILENT, Cause.SAME_FORK): Standing.ALIGNED,
+    (Standing.SILENT, Cause.OTHER_FORK): Standing.APART,
+    (Standing.ALIGNED, Cause.OTHER_FORK): Standing.APART,
+    (Standing.ALIGNED, Cause.SILENCE): Standing.STALLED,
+    (Standing.ALIGNED, Cause.BAD_PROOF): Standing.ACCUSED,
+    (Standing.STALLED, Cause.OTHER_FORK): Standing.APART,
+    (Standing.STALLED, Cause.ANSWER): Standing.ALIGNED,
+    (Standing.STALLED, Cause.SAME_FORK): Standing.ALIGNED,
+    (Standing.STALLED, Cause.PROBATION): Standing.ALIGNED,
+    (Standing.STALLED, Cause.BAD_PROOF): Standing.ACCUSED,
+    (Standing.APART, Cause.SAME_FORK): Standing.ALIGNED,
+    (Standing.APART, Cause.BAD_PROOF): Standing.ACCUSED,
+}
+
+
+class Peer:
+    """One channel.
+
+    Attributes:
+      id: its number.
+      standing: where it stands.
+      said: the last ``sync`` it sent, or None.
+      told: the last ``sync`` we sent, or None.
+      told_contiguous: the contiguous length we announced last.
+      blocks: the blocks it announced.
+      wanted: regions for which it was sent a ``want``.
+      requests: ours to it.
+      picked: blocks to ask it for next, last first.
+      dry_at: the change counters at which there was nothing to pick.
+      news: counts its announcements.
+      answered_at: when it last answered, or was first asked after that.
+      refused: the ``sync`` whose upgrade it could then not prove.
+      refusals: requests of ours it could not answer.
+      accusation: what it did wrong, when ACCUSED.
+      probed: forks it was asked to prove.
+      queue: its requests that wait for our answer, by id.
+      invalid_requests: how many of its requests could not be answered at all.
+      paused: too much waits to be sent to it.
+    """
+
+    __slots__ = (
+        "accusation", "answered_at", "blocks", "dry_at", "id", "invalid_requests", "news", "paused",
+        "picked", "probed", "queue", "refusals", "refused", "requests", "said", "standing", "told",
+        "told_contiguous", "wanted",
+    )  # fmt: skip
+
+    def __init__(self, id_: int, length: int, now: float) -> None:
+        self.id = id_
+        self.standing = Standing.SILENT
+        self.said: Sync | None = None
+        self.told: Sync | None = None
+        self.told_contiguous = 0
+        self.blocks = RemoteBlocks(length)
+        self.wanted: set[int] = set()
+        self.requests = RequestLog()
+        self.picked: list[int] = []
+        self.dry_at: tuple[int, int] | None = None
+        self.news = 0
+        self.answered_at = now
+        self.refused: Sync | None = None
+        self.refusals = 0
+        self.accusation: RemoteProtocolError | None = None
+        self.probed: set[int] = set()
+        self.queue: dict[int, Request] = {}
+        self.invalid_requests = 0
+        self.paused = False
+
+    def move(self, cause: Cause) -> None:
+        """Change the standing as the table says."""
+        self.standing = TRANSITIONS.get((self.standing, cause), self.standing)
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it may be asked for upgrades and blocks."""
+        return self.standing is Standing.ALIGNED and self.said is not None and self.said.uploading
+
+    @property
+    def queue_is_full(self) -> bool:
+        """Whether one more request of it is a flood."""
+        return len(self.queue) >= MAX_QUEUED_REQUESTS

@@ -1,0 +1,213 @@
+"""The uploading side of replication: tells peers what we have, and answers their requests.
+
+Rules of telling (specs/05-replication.md sections 3 and 4): a ``sync`` goes out when what it would
+say has changed, and in reply to the ``sync`` of a peer that is behind, but never twice with the
+same content, so two nodes cannot keep each other busy. Answers are made one at a time, when the
+shell asks for the next event, so that a peer that does not read costs no memory.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..errors import ReplicationError
+from ..limits import MAX_BITFIELD_WORDS, MAX_INVALID_REQUESTS
+from .core import CoreReader
+from .merkle import upgrade_nodes
+from .messages import (
+    BITFIELD,
+    DATA,
+    INVALID_REQUEST,
+    NO_DATA,
+    RANGE,
+    SYNC,
+    Bitfield,
+    NoData,
+    Range,
+    Sync,
+    Want,
+    encode_bitfield,
+    encode_data,
+    encode_no_data,
+    encode_range,
+    encode_sync,
+)
+from .peer import Peer
+from .peers import Peers
+from .proof import Request
+from .prover import CannotProve, build_proof
+
+# Downloaded blocks are announced together, at latest after this time and this many runs.
+_ANNOUNCE_SECONDS = 0.1
+_MAX_RUNS = 256
+
+
+class Uploader:
+    """Serves one log to all peers."""
+
+    def __init__(self, core: CoreReader, peers: Peers) -> None:
+        self._core = core
+        self._peers = peers
+        self._turns: deque[Peer] = deque()
+        self._runs: list[tuple[int, int]] = []
+        self.announce_at: float | None = None
+
+    # telling --------------------------------------------------------------------------------------
+
+    def greet(self, peer: Peer) -> None:
+        """The first messages on a channel."""
+        self.tell(peer)
+        self._announce_contiguous(peer)
+
+    def tell(self, peer: Peer) -> None:
+        """Send a ``sync`` if there is anything new to say."""
+        if peer.paused:
+            return
+        sync = self._sync_for(peer)
+        if sync != peer.told:
+            peer.told = sync
+            self._peers.send(peer, SYNC, encode_sync(sync))
+
+    def tell_if_behind(self, peer: Peer) -> None:
+        """In reply to a ``sync``: a peer with a shorter tree waits for us to acknowledge it."""
+        head = self._core.head
+        if peer.said is not None and peer.said.fork == head.fork and peer.said.length < head.length:
+            self.tell(peer)
+
+    def _sync_for(self, peer: Peer) -> Sync:
+        core, said = self._core, peer.said
+        head, manifest = core.head, core.manifest
+        remote_length, can_upgrade = 0, True
+        if said is not None:
+            if said.fork != head.fork:
+                can_upgrade = False
+            else:
+                remote_length = said.length
+                can_upgrade = remote_length == 0 or (
+                    remote_length < head.length
+                    and upgrade_nodes(core, remote_length, head.length) is not None
+                )
+        has_manifest = manifest is not None and not manifest.is_compat(core.key)
+        return Sync(head.fork, head.length, remote_length, can_upgrade, has_manifest=has_manifest)
+
+    def blocks_stored(self, start: int, end: int) -> None:
+        """Blocks were downloaded; peers that lack them are told soon."""
+        if self._runs and self._runs[-1][1] == start:
+            self._runs[-1] = (self._runs[-1][0], end)
+        else:
+            self._runs.append((start, end))
+        if self.announce_at is None:
+            self.announce_at = self._peers.now + _ANNOUNCE_SECONDS
+
+    def announce_if_due(self) -> None:
+        """Announce what was downloaded, once it is old enough, or complete."""
+        if not self._runs:
+            return
+        core, due = self._core, self.announce_at
+        is_due = due is not None and self._peers.now >= due
+        if is_due or len(self._runs) > _MAX_RUNS or core.contiguous_length == core.head.length:
+            self._announce()
+
+    def _announce(self) -> None:
+        runs, self._runs, self.announce_at = self._runs, [], None
+        contiguous = self._core.contiguous_length
+        beyond = [(start, end - start) for start, end in runs if end > contiguous]
+        for peer in self._peers.by_id.values():
+            self._announce_contiguous(peer)
+            for start, length in beyond:
+                if not peer.blocks.has_range(start, length):
+                    self._peers.send(peer, RANGE, encode_range(Range(start, length)))
+
+    def _announce_contiguous(self, peer: Peer) -> None:
+        contiguous = self._core.contiguous_length
+        if contiguous <= peer.told_contiguous or peer.paused:
+            return
+        # A peer that has all of it does not ask us, unless it counts complete copies.
+        is_complete = contiguous == self._core.head.length
+        if is_complete or peer.blocks.contiguous < contiguous:
+            peer.told_contiguous = contiguous
+            self._peers.send(peer, RANGE, encode_range(Range(0, contiguous)))
+
+    def head_changed(self) -> None:
+        """Our tree grew or changed: tell everybody, blocks first."""
+        for peer in self._peers.by_id.values():
+            self._announce_contiguous(peer)
+            self.tell(peer)
+
+    def truncated(self, old_length: int, new_length: int) -> None:
+        """Our tree was cut to ``new_length`` blocks, before it may have grown again."""
+        self._runs = []
+        self.announce_at = None
+        dropped = Range(new_length, old_length - new_length, drop=True)
+        for peer in self._peers.by_id.values():
+            peer.told_contiguous = min(peer.told_contiguous, new_length)
+            if dropped.length:
+                self._peers.send(peer, RANGE, encode_range(dropped))
+
+    def show_wanted(self, peer: Peer, want: Want) -> None:
+        """Answer a ``want``."""
+        core = self._core
+        contiguous, length = core.contiguous_length, core.head.length
+        start, end = want.start, min(want.start + want.length, length)
+        if contiguous == length or want.start + want.length < contiguous:
+            self._peers.send(peer, RANGE, encode_range(Range(0, contiguous)))
+            return
+        start &= ~31
+        end = min((end + 31) & ~31, start + 32 * MAX_BITFIELD_WORDS)
+        if start >= end:
+            return
+        bits = core.bitfield(start, end - start)
+        if not want.any:
+            self._peers.send(peer, BITFIELD, encode_bitfield(Bitfield(start, bits)))
+            return
+        mask = int.from_bytes(bits, "little") >> (want.start - start)
+        if mask:
+            first = want.start + (mask & -mask).bit_length() - 1
+            self._peers.send(peer, RANGE, encode_range(Range(first, 1)))
+
+    # answering ------------------------------------------------------------------------------------
+
+    def enqueue(self, peer: Peer, request: Request) -> None:
+        """A request came; it waits for its turn.
+
+        Raises:
+          ReplicationError: too many of them wait already.
+        """
+        if peer.queue_is_full:
+            raise ReplicationError("the peer keeps sending requests without reading the answers")
+        if not peer.queue:
+            self._turns.append(peer)
+        # A repeated id replaces the request before it, and goes to the end.
+        peer.queue.pop(request.id, None)
+        peer.queue[request.id] = request
+
+    def cancel(self, peer: Peer, request: int) -> None:
+        """The peer no longer needs an answer."""
+        peer.queue.pop(request, None)
+
+    def answer_next(self) -> bool:
+        """Answer one request of the peer whose turn it is; False when nobody can be served."""
+        for _ in range(len(self._turns)):
+            peer = self._turns[0]
+            if not peer.queue or peer.id not in self._peers.by_id:
+                self._turns.popleft()
+                continue
+            self._turns.rotate(-1)
+            if not peer.paused:
+                self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
+                return True
+        return False
+
+    def _answer(self, peer: Peer, request: Request) -> None:
+        try:
+            data = build_proof(self._core, request)
+        except CannotProve as refusal:
+            no_data = NoData(request.id, refusal.reason)
+            self._peers.send(peer, NO_DATA, encode_no_data(no_data))
+            if refusal.reason == INVALID_REQUEST:
+                peer.invalid_requests += 1
+                if peer.invalid_requests >= MAX_INVALID_REQUESTS:
+                    error = ReplicationError("the peer keeps asking for what no log can have")
+                    self._peers.fault(peer, error)
+            return
+        self._peers.send(peer, DATA, encode_data(data))
