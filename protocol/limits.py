@@ -73,6 +73,8 @@ MAX_CHANNEL_ID_BYTES = 256
 MAX_VALUE_BYTES = MAX_BLOCK_BYTES - 64 * 1024
 # Arrays and maps inside each other. Every JSON library we meet on the way manages this many.
 MAX_VALUE_DEPTH = 100
+# All items of all arrays, keys and values of all maps: bounds the time one block costs (0.1 s).
+MAX_VALUE_ITEMS = 2**18
 # Longest path of Linux (PATH_MAX); a key is read again at every level of the tree.
 MAX_KEY_BYTES = 4096
 

@@ -38,7 +38,7 @@ RUNTIME = "toy-1"
 
 Read = Callable[[str], Any]
 Apply = Callable[[Read, Any, Ack], list[Change]]
-"""A contract: reads of paths, the operation, its ack; gives changes or raises ``ContractThrewError``."""
+"""A contract: reads of paths, the operation, its ack; gives changes or raises."""
 
 
 class ContractThrewError(Exception):
@@ -229,6 +229,10 @@ def overlay_runner(history: History) -> Callable[[RunContract], ContractRun]:
         for operation in request.operations:
             result = run_contract(apply, reader(dict(table)), operation.op, operation.ack)
             results.append(result)
+            # The operations after it may read its ack, too.
+            ack_key, ack_value = history.writes[operation.version - 1]
+            assert ack_value is not None
+            table[ack_key] = ack_value
             for key, value in outcome_of(result.error, result.changes).writes:
                 if value is None:
                     table.pop(key, None)

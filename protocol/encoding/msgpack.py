@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 import msgpack
 
 from ..errors import DecodeError, LocalProtocolError
-from ..limits import MAX_BLOCK_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH
+from ..limits import MAX_BLOCK_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS
 
 # Up to here every integer has its own float64.
 _MAX_EXACT: Final = 2**53
@@ -73,8 +73,9 @@ def pack(value: object) -> bytes:
 
     Raises:
       LocalProtocolError: not a value: NaN, infinity, a map key that is not text, a lone
-        surrogate, an integer that no float64 stands for, deeper than ``MAX_VALUE_DEPTH``, longer
-        than ``MAX_VALUE_BYTES``, or of a type that is none of ``Value``.
+        surrogate, an integer that no float64 stands for, deeper than ``MAX_VALUE_DEPTH``, with
+        more than ``MAX_VALUE_ITEMS``, longer than ``MAX_VALUE_BYTES``, or of a type that is none of
+        ``Value``.
     """
     try:
         data: bytes = msgpack.packb(_for_packer(value, MAX_VALUE_DEPTH))
@@ -82,6 +83,11 @@ def pack(value: object) -> bytes:
         raise LocalProtocolError("a text has half a character (a lone surrogate) in it") from None
     if len(data) > MAX_VALUE_BYTES:
         raise LocalProtocolError(f"a value has at most {MAX_VALUE_BYTES} bytes")
+    if len(data) > MAX_VALUE_ITEMS:
+        try:
+            _check_counts(data)
+        except DecodeError as error:
+            raise LocalProtocolError(str(error)) from None
     return data
 
 
@@ -94,12 +100,12 @@ def unpack_untrusted(data: bytes) -> Value:
 
     Raises:
       DecodeError: truncated, bytes left over, text that is not UTF-8, an unknown extension, a map
-        key that is neither text nor integer, deeper than ``MAX_VALUE_DEPTH``, or longer than
-        ``MAX_BLOCK_BYTES``.
+        key that is neither text nor integer, deeper than ``MAX_VALUE_DEPTH``, with more than
+        ``MAX_VALUE_ITEMS``, or longer than ``MAX_BLOCK_BYTES``.
     """
     if len(data) > MAX_BLOCK_BYTES:
         raise DecodeError(f"a value of {len(data)} bytes is over its limit of {MAX_BLOCK_BYTES}")
-    if (data.count(0xDC) + data.count(0xDD)) * len(data) > _FREE_ARRAY_CLAIMS:
+    if len(data) > MAX_VALUE_ITEMS or _array_claims(data) > _FREE_ARRAY_CLAIMS:
         _check_counts(data)
     try:
         raw = msgpack.unpackb(
@@ -204,6 +210,11 @@ def _large(value: int) -> float:
     return nearest
 
 
+def _array_claims(data: bytes) -> int:
+    """Bound the items that arrays in ``data`` claim: each at most as many as there are bytes."""
+    return (data.count(0xDC) + data.count(0xDD)) * len(data)
+
+
 class _Pairs(list[tuple[object, object]]):
     """A decoded map, still as the list of its pairs."""
 
@@ -261,20 +272,25 @@ _COUNTED: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 
 
 def _check_counts(data: bytes) -> None:
-    """Walk over the values without making them: every counted item is really there.
+    """Walk over the values without making them: every counted item is there, and not too many.
 
     After this the decoder cannot allocate more than a few times the size of the data.
 
     Raises:
-      DecodeError: an item is missing or has an unknown form.
+      DecodeError: an item is missing, or has an unknown form; there are more than
+        ``MAX_VALUE_ITEMS``.
     """
     at = 0
+    walked = 0
     missing = 1
     while missing:
+        if walked + missing > MAX_VALUE_ITEMS + 1:
+            raise DecodeError(f"a value has more than {MAX_VALUE_ITEMS} items in all")
         if at >= len(data):
             raise DecodeError("a value ends before all counted items came")
         form = data[at]
         missing -= 1
+        walked += 1
         if form <= 0x7F or form >= 0xE0:
             at += 1
         elif form <= 0x8F:

@@ -220,12 +220,14 @@ class _Replay:
         steps = yield from self._read_operations(steps)
         steps = yield from self._run_contract(steps)
         acks = []
-        try:
-            for step in steps:
+        for step in steps:
+            try:
                 yield from self._judge(step)
-                acks.append(step.transaction.ack)
-        finally:
-            self.entries.forget(self.position)
+            except (Broken, Unknown) as stop:
+                self.stopped_by = stop
+                break
+            acks.append(step.transaction.ack)
+        self.entries.forget(self.position)
         if acks:
             yield Validated(tuple(acks), self.state())
         if self.stopped_by is not None:

@@ -11,7 +11,12 @@ import pytest
 
 from protocol.encoding.msgpack import UNDEFINED, Date, pack, same_value, unpack_untrusted
 from protocol.errors import DecodeError, LocalProtocolError
-from protocol.limits import MAX_BLOCK_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH
+from protocol.limits import (
+    MAX_BLOCK_BYTES,
+    MAX_VALUE_BYTES,
+    MAX_VALUE_DEPTH,
+    MAX_VALUE_ITEMS,
+)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +203,19 @@ def test_false_counts_allocate_nothing(bomb: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 40 * 1024 * 1024
     finally:
         tracemalloc.stop()
+
+
+def test_the_number_of_items_is_bounded_both_ways() -> None:
+    most = [0] * MAX_VALUE_ITEMS
+    assert unpack_untrusted(pack(most)) == most
+    with pytest.raises(LocalProtocolError):
+        pack([*most, 0])
+    with pytest.raises(DecodeError):
+        unpack_untrusted(
+            b"\xdd" + (MAX_VALUE_ITEMS + 1).to_bytes(4, "big") + bytes(MAX_VALUE_ITEMS + 1)
+        )
+    with pytest.raises(DecodeError):
+        unpack_untrusted(b"\x9f" + (b"\xdd" + (2**15).to_bytes(4, "big") + bytes(2**15)) * 15)
 
 
 def test_large_honest_arrays_pass_the_structure_check() -> None:
