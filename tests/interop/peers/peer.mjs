@@ -190,9 +190,12 @@ function bounds (range = {}) {
 
 const view = ({ bee, version }) => (version === undefined || version === null ? bees.get(bee) : bees.get(bee).checkout(version))
 
-async function apply (target, [kind, key, value]) {
-  if (kind === 'put') await target.put(bytes(key), bytes(value))
-  else if (kind === 'del') await target.del(bytes(key))
+// An operation is ["put", key, value] or ["del", key]; a last item `false` or `true` is the answer of a compare-and-swap.
+async function apply (target, [kind, key, ...rest]) {
+  const value = kind === 'put' ? rest.shift() : null
+  const options = rest.length ? { cas: () => rest[0] } : undefined
+  if (kind === 'put') await target.put(bytes(key), bytes(value), options)
+  else if (kind === 'del') await target.del(bytes(key), options)
   else throw new Error(`no operation ${kind}`)
 }
 
