@@ -13,7 +13,8 @@ class ChannelRequested:
     """The peer opened a channel that we have not. Answer once, with ``open`` or ``reject``.
 
     The answer may take its time. If the peer withdraws meanwhile nothing is reported: a late
-    ``reject`` then does nothing, and a late ``open`` is one like any other.
+    ``reject`` then does nothing, and a late ``open`` is one like any other. An ``open`` of the same
+    name for another reason answers it as well; ``Muxer.opened`` says whether that has happened.
 
     Attributes:
       protocol: by its main name, also when the peer used an alias.

@@ -12,8 +12,8 @@ Ids and names of one muxer:
 - ``_live``: name -> our one channel of that name that is OPENING or OPEN
 - ``_waiting``: name -> our channels whose open they have not answered, oldest first; the first one
   is meant by their next open of that name, even when it is ABANDONED
-- ``_asked``: name -> the request that a ``ChannelRequested`` reported; ``None`` once withdrawn. As
-  long as a name is here no second event is made for it, so each event takes exactly one answer.
+- ``_asked``: name -> the ``ChannelRequested`` that our user owes an answer, and the request behind
+  it. As long as a name is here no second event is made for it, so each event takes one answer.
 
 A name is (protocol, id). Each step costs the same whatever the number of channels.
 
@@ -61,26 +61,12 @@ from .frames import (
     encode_messages,
     encode_open,
 )
-
-Name = tuple[str, bytes | None]
+from .requests import Name, Question, Request
 
 _OPEN_STATE = ChannelState.OPEN
 _MULTI_BYTE = 0xFD
 # Two integers of at most 9 bytes stand before a payload.
 MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES - 18
-
-
-class _Request:
-    """An open of theirs that waits for our answer, with what they sent on it meanwhile."""
-
-    __slots__ = ("backlog", "backlog_bytes", "name", "opening", "state")
-
-    def __init__(self, name: Name, opening: OpenMessage) -> None:
-        self.name = name
-        self.opening = opening
-        self.state = next_state(ChannelState.NEW, Step.REMOTE_OPEN)
-        self.backlog: list[tuple[int, bytes]] = []
-        self.backlog_bytes = 0
 
 
 class Muxer:
@@ -98,10 +84,10 @@ class Muxer:
         self._free_ids: list[int] = []
         self._open: dict[int, Channel] = {}
         self._highest_remote_id = 0
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, Request] = {}
         self._live: dict[Name, Channel] = {}
         self._waiting: dict[Name, dict[int, Channel]] = {}
-        self._asked: dict[Name, _Request | None] = {}
+        self._asked: dict[Name, Question] = {}
         self._events: deque[MuxEvent] = deque()
         self._out: list[Outgoing] = []
         self._unsent_bytes = 0
@@ -132,9 +118,17 @@ class Muxer:
         """The next thing that happened, or ``None`` when more messages are needed."""
         while self._events:
             event = self._events.popleft()
-            if event.channel is None or not event.channel.dropped:
+            if event.channel is None:
+                # Not when our own open has answered it before it was told.
+                if self._is_asked(event):
+                    return event
+            elif not event.channel.dropped:
                 return event
         return None
+
+    def _is_asked(self, event: ChannelRequested) -> bool:
+        question = self._asked.get((event.protocol, event.id))
+        return question is not None and question.event is event
 
     # What we do ----------------------------------------------------------------------------------
 
@@ -155,11 +149,12 @@ class Muxer:
         """
         name = (protocol, id or None)
         self._check_open(name, handshake)
-        request = self._asked.pop(name, None)
+        question = self._asked.pop(name, None)
         local_id = self._free_ids.pop() if self._free_ids else len(self._local) + 1
         channel = Channel(protocol, name[1], local_id)
         self._local[local_id] = self._live[name] = channel
         self._send_control(OPEN, encode_open(local_id, protocol, name[1], handshake))
+        request = question.request if question else None
         if request is None:
             channel.step(Step.LOCAL_OPEN)
             self._waiting.setdefault(name, {})[local_id] = channel
@@ -187,17 +182,15 @@ class Muxer:
             raise LocalProtocolError("the handshake of a channel is too long")
 
     def reject(self, request: ChannelRequested) -> None:
-        """Answer a request with no. Does nothing when the peer has withdrawn it.
+        """Answer a request with no.
 
-        Raises:
-          LocalProtocolError: it was answered before.
+        Does nothing when it no longer waits: the peer has withdrawn it, or it is answered.
         """
-        name = (request.protocol, request.id)
-        if name not in self._asked:
-            raise LocalProtocolError("this channel does not wait for an answer")
-        waiting = self._asked.pop(name)
-        if waiting is not None:
-            self._drop_request(waiting, Step.LOCAL_REJECT)
+        if not self._is_asked(request):
+            return
+        question = self._asked.pop((request.protocol, request.id))
+        if question.request is not None:
+            self._drop_request(question.request, Step.LOCAL_REJECT)
 
     def send(self, channel: Channel, kind: int, payload: bytes) -> None:
         """Queue a message. On a channel that the peer has closed it does nothing.
@@ -315,19 +308,21 @@ class Muxer:
 
     def _on_request(self, name: Name, opening: OpenMessage) -> None:
         """An open that no open of ours matches: report it, or turn it down without asking."""
-        asked = name in self._asked
+        question = self._asked.get(name)
         if (
             name in self._live
-            or (asked and self._asked[name] is not None)
-            or (not asked and len(self._asked) >= MAX_PENDING_OPENS)
+            or (question is not None and question.request is not None)
+            or (question is None and len(self._asked) >= MAX_PENDING_OPENS)
             or len(self._local) + len(self._requests) >= MAX_CHANNELS
         ):
             self._send_reject(opening.remote_id)
             return
-        request = self._requests[opening.remote_id] = _Request(name, opening)
-        self._asked[name] = request
-        if not asked:
-            self._events.append(ChannelRequested(*name))
+        request = self._requests[opening.remote_id] = Request(name, opening)
+        if question is not None:
+            question.request = request
+        else:
+            question = self._asked[name] = Question(request)
+            self._events.append(question.event)
 
     def _on_reject_untrusted(self, local_id: int) -> None:
         channel = self._local.get(local_id)
@@ -351,10 +346,10 @@ class Muxer:
             return
         request = self._requests.get(remote_id)
         if request is not None:
-            self._asked[request.name] = None
+            self._asked[request.name].request = None
             self._drop_request(request, Step.REMOTE_CLOSE)
 
-    def _keep_untrusted(self, request: _Request, kind: int, payload: bytes) -> None:
+    def _keep_untrusted(self, request: Request, kind: int, payload: bytes) -> None:
         request.backlog_bytes += CHANNEL_BACKLOG_ITEM_BYTES + len(payload)
         if request.backlog_bytes > MAX_CHANNEL_BACKLOG_BYTES:
             raise MuxError(f"more than {MAX_CHANNEL_BACKLOG_BYTES} bytes on an unopened channel")
@@ -385,7 +380,7 @@ class Muxer:
         if not waiting:
             del self._waiting[name]
 
-    def _drop_request(self, request: _Request, step: Step) -> None:
+    def _drop_request(self, request: Request, step: Step) -> None:
         request.state = next_state(request.state, step)
         del self._requests[request.opening.remote_id]
         self._send_reject(request.opening.remote_id)
