@@ -9,7 +9,7 @@ Wire facts: specs/06-hyperbee.md; npm ``hyperbee`` 2.27.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import BeeBlockError
@@ -130,37 +130,24 @@ def encode_header(header: Header) -> bytes:
     return data
 
 
-def encode_level(keys_part: bytes, pairs: Sequence[bytes]) -> bytes:
-    """Encode one node for an index; ``keys_part`` comes from ``encode_keys``."""
-    if not pairs:
-        return b"\x0a" + encode_varint(len(keys_part)) + keys_part
-    children = b"".join(pairs)
-    # Children of a node are at most 9 pairs of at most 16 bytes, so both lengths are short.
-    size = encode_varint(len(children))
+def encode_block(key: bytes, value: bytes | None, index: bytes) -> bytes:
+    """Encode one operation with its index (levels of ``Node.encode``, joined)."""
+    size = encode_varint(len(index))
+    if value is None:
+        return b"".join((b"\x0a", size, index, b"\x12", encode_varint(len(key)), key))
     return b"".join(
         (
             b"\x0a",
-            encode_varint(len(keys_part) + 1 + len(size) + len(children)),
-            keys_part,
-            b"\x12",
             size,
-            children,
+            index,
+            b"\x12",
+            encode_varint(len(key)),
+            key,
+            b"\x1a",
+            encode_varint(len(value)),
+            value,
         )
     )
-
-
-def encode_keys(codes: Sequence[bytes]) -> bytes:
-    """Encode the key list of a node; an empty list is left out."""
-    keys = b"".join(codes)
-    return b"\x0a" + encode_varint(len(keys)) + keys if keys else b""
-
-
-def encode_block(key: bytes, value: bytes | None, index: bytes) -> bytes:
-    """Encode one operation with its index (levels of ``encode_level``, joined)."""
-    parts = (b"\x0a", encode_varint(len(index)), index, b"\x12", encode_varint(len(key)), key)
-    if value is None:
-        return b"".join(parts)
-    return b"".join((*parts, b"\x1a", encode_varint(len(value)), value))
 
 
 # Reading ------------------------------------------------------------------------------------------

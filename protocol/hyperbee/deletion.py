@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..errors import BeeBlockError
-from ..limits import MAX_BEE_DEPTH_LEVELS, MAX_BEE_KEYS
+from ..limits import MAX_BEE_KEYS
 from .reading import BlockReads
 from .tree import Child, Node
 
 MIN_KEYS = MAX_BEE_KEYS // 2
 
-Load = Callable[[Child], BlockReads[Node]]
+Load = Callable[[Child, int], BlockReads[Node]]
 
 
 def take_out(stack: list[Node], position: int, load: Load) -> BlockReads[Node]:
@@ -23,7 +23,7 @@ def take_out(stack: list[Node], position: int, load: Load) -> BlockReads[Node]:
 
     Args:
       stack: the path from the root to the node that has the key; used up.
-      load: gives the node behind a child.
+      load: gives the node behind a child that lies so many levels below the root.
 
     Returns: the root, which is another one if the tree lost a generation. Everything that the
     operation has to write is marked as changed.
@@ -38,13 +38,11 @@ def take_out(stack: list[Node], position: int, load: Load) -> BlockReads[Node]:
     return (yield from _balance(stack, load))
 
 
-def _edge(child: Child, last: bool, load: Load) -> BlockReads[list[Node]]:
+def _edge(child: Child, depth: int, last: bool, load: Load) -> BlockReads[list[Node]]:
     """The path from a child down to its first or last leaf."""
-    path = [(yield from load(child))]
+    path = [(yield from load(child, depth))]
     while path[-1].children:
-        if len(path) == MAX_BEE_DEPTH_LEVELS:
-            raise BeeBlockError(f"a path is deeper than {MAX_BEE_DEPTH_LEVELS} levels")
-        path.append((yield from load(path[-1].children[-1 if last else 0])))
+        path.append((yield from load(path[-1].children[-1 if last else 0], depth + len(path))))
     return path
 
 
@@ -52,8 +50,9 @@ def _replace_from_leaf(
     node: Node, position: int, stack: list[Node], load: Load
 ) -> BlockReads[None]:
     """Let the fuller of the two neighbouring leaves give a key; the left one if they are equal."""
-    left = yield from _edge(node.children[position], True, load)
-    right = yield from _edge(node.children[position + 1], False, load)
+    depth = len(stack)
+    left = yield from _edge(node.children[position], depth, True, load)
+    right = yield from _edge(node.children[position + 1], depth, False, load)
     if len(left[-1].codes) < len(right[-1].codes):
         stack.extend(right)
         node.replace_key(position, *right[-1].remove_key(0))
@@ -70,10 +69,10 @@ def _balance(stack: list[Node], load: Load) -> BlockReads[Node]:
             return root
         parent = stack[-1]
         i = next(i for i, child in enumerate(parent.children) if child.node is node)
-        left = (yield from load(parent.children[i - 1])) if i > 0 else None
+        left = (yield from load(parent.children[i - 1], len(stack))) if i > 0 else None
         right = None
         if i + 1 < len(parent.children):
-            right = yield from load(parent.children[i + 1])
+            right = yield from load(parent.children[i + 1], len(stack))
         for sibling in (left, right):
             if sibling is not None and bool(sibling.children) != bool(node.children):
                 raise BeeBlockError("a leaf and an inner node are siblings")
@@ -89,7 +88,7 @@ def _balance(stack: list[Node], load: Load) -> BlockReads[Node]:
             assert right is not None, "an inner node has two children or more"
             _merge(parent, i, node, right)
     if not root.codes and root.children:
-        return (yield from load(root.children[0]))
+        return (yield from load(root.children[0], 1))
     return root
 
 

@@ -9,8 +9,8 @@ address in the same ``Child``, which is how the earlier block learns that its co
 
 from __future__ import annotations
 
-from .blocks import Level, encode_keys, encode_level
-from .varint import encode_varint
+from .blocks import Level
+from .varint import SHORT_VARINTS, encode_varint
 
 
 class Child:
@@ -91,10 +91,19 @@ class Node:
 
     def encode(self) -> bytes:
         """The node as a level of an index."""
+        # 8 keys of at most 8 bytes, 9 children of at most 16: every length here is short.
         keys_part = self.keys_part
         if keys_part is None:
-            keys_part = self.keys_part = encode_keys(self.codes)
-        return encode_level(keys_part, [child.pair for child in self.children])
+            keys = b"".join(self.codes)
+            # An empty list is left out.
+            keys_part = b"\x0a" + SHORT_VARINTS[len(keys)] + keys if keys else b""
+            self.keys_part = keys_part
+        if not self.children:
+            return b"\x0a" + SHORT_VARINTS[len(keys_part)] + keys_part
+        pairs = b"".join([child.pair for child in self.children])
+        size = SHORT_VARINTS[len(pairs)]
+        length = SHORT_VARINTS[len(keys_part) + 1 + len(size) + len(pairs)]
+        return b"".join((b"\x0a", length, keys_part, b"\x12", size, pairs))
 
 
 def number_levels(root: Node, seq: int, seq_code: bytes) -> list[Child | None]:

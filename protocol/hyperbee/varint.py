@@ -29,13 +29,13 @@ def _encode(value: int) -> bytes:
     return bytes(code)
 
 
-# Lengths of levels and indexes, and level numbers, are nearly all below this.
-_SHORT = tuple(_encode(n) for n in range(2048))
+# Lengths of levels, and nearly all other lengths and level numbers, are below this.
+SHORT_VARINTS = tuple(_encode(n) for n in range(2048))
 
 
 def encode_varint(value: int) -> bytes:
     """Encode an unsigned integer."""
-    return _SHORT[value] if value < 2048 else _encode(value)
+    return SHORT_VARINTS[value] if value < 2048 else _encode(value)
 
 
 def decode_varint_untrusted(data: bytes, start: int, end: int) -> tuple[int, int]:

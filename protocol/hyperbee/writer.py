@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..errors import BeeBlockError, LocalProtocolError
 from ..limits import MAX_BEE_DEPTH_LEVELS, MAX_BEE_ENTRY_BYTES, MAX_BEE_KEYS, MAX_LIVE_BEE_NODES
@@ -30,7 +30,7 @@ from .cache import BlockCache
 from .deletion import take_out
 from .reading import BlockReads, Entry, find, read_block, read_root
 from .tree import Child, Node, compact_levels, number_levels
-from .varint import decode_code, decode_pair, encode_varint
+from .varint import SHORT_VARINTS, decode_code, decode_pair, encode_varint
 
 Compare: TypeAlias = Callable[[Entry, Entry], bool]
 """Compare-and-swap: given the entry that stands and the one to come (value None: a deletion), says
@@ -118,15 +118,16 @@ class BeeWriter:
     def get(self, key: bytes) -> BlockReads[Entry | None]:
         """Look a key up in the newest tree: faster than ``reading.get`` at ``length``."""
         node = yield from self._load_root()
-        for _ in range(MAX_BEE_DEPTH_LEVELS):
+        depth = 0
+        while True:
             i, found = yield from find(node.codes, node.names, key, self._end(), self.blocks)
             if found:
                 return (yield from self._entry(key, decode_code(node.codes[i])))
             if not node.children:
                 return None
             child = node.children[i]
-            node = child.node or (yield from self._load(child))
-        raise BeeBlockError(f"a path is deeper than {MAX_BEE_DEPTH_LEVELS} levels")
+            depth += 1
+            node = child.node or (yield from self._load(child, depth))
 
     def appended(self) -> None:
         """All blocks made so far are in the core: leave them to the cache.
@@ -152,9 +153,11 @@ class BeeWriter:
             self._live_nodes += 1
         return self._root
 
-    def _load(self, child: Child) -> BlockReads[Node]:
-        """The node behind a child; loaded once."""
+    def _load(self, child: Child, depth: int) -> BlockReads[Node]:
+        """The node behind a child, ``depth`` levels below the root; loaded once."""
         if child.node is None:
+            if depth >= MAX_BEE_DEPTH_LEVELS:
+                raise BeeBlockError(f"a path is deeper than {MAX_BEE_DEPTH_LEVELS} levels")
             seq, number = decode_pair(child.pair)
             block = yield from read_block(seq, self.length, self.blocks)
             level = block.level_untrusted(number)
@@ -192,13 +195,8 @@ class _Pending:
         self._made.clear()
 
 
-class _Written(NamedTuple):
-    """One operation of an open batch; ``levels`` as in ``number_levels``."""
-
-    seq_code: bytes
-    key: bytes
-    value: bytes | None
-    levels: list[Child | None]
+# One operation of an open batch: varint of its seq, key, value, levels as of ``number_levels``.
+_Written: TypeAlias = tuple[bytes, bytes, bytes | None, list[Child | None]]
 
 
 class BeeBatch:
@@ -216,18 +214,19 @@ class BeeBatch:
         self._first_seq = max(1, writer.length)
         self.next_seq = self._first_seq
         self._written: list[_Written] = []
-        self._broken = False
+        self._usable = True
         # Nodes that a refused put has marked. Hyperbee keeps such marks for the rest of a batch,
         # so the next operation writes these nodes too.
         self._left_marked: list[Node] = []
 
     def value(self, seq: int) -> bytes | None:
         """The value that an operation of this batch has put."""
-        return self._written[seq - self._first_seq].value
+        return self._written[seq - self._first_seq][2]
 
     def get(self, key: bytes) -> BlockReads[Entry | None]:
         """Look a key up, as the batch has left it so far."""
-        self._check_usable()
+        if not self._usable:
+            self._refuse()
         return self._writer.get(key)
 
     def put(
@@ -242,11 +241,12 @@ class BeeBatch:
           LocalProtocolError: the entry is too large.
           BeeBlockError: the tree in the core is broken.
         """
-        self._start(key, value)
+        if not self._usable or len(key) + len(value or b"") > MAX_BEE_ENTRY_BYTES:
+            self._refuse()
+        self._started = True
         writer = self._writer
         seq = self.next_seq
-        path: list[Node] = []
-        taken: list[Child | None] = [None]
+        path: list[Child | None] = [None]
         node = writer._root or (yield from writer._load_root())
         while True:
             try:
@@ -257,18 +257,15 @@ class BeeBatch:
                 i, found = yield from find(node.codes, node.names, key, seq, writer.blocks)
             if found or not node.children:
                 break
-            path.append(node)
             child = node.children[i]
-            taken.append(child)
-            node = child.node or (yield from writer._load(child))
-            if len(path) > MAX_BEE_DEPTH_LEVELS:
-                raise BeeBlockError(f"a path is deeper than {MAX_BEE_DEPTH_LEVELS} levels")
+            path.append(child)
+            node = child.node or (yield from writer._load(child, len(path)))
 
         if found and (compare is not None or not self._always_duplicate):
             before = yield from writer._entry(key, decode_code(node.codes[i]))
             refused = compare is not None and not compare(before, Entry(seq, key, value))
             if refused or (not self._always_duplicate and before.value == value):
-                self._leave_marks(path, node)
+                self._leave_marks(path)
                 return None
 
         seq_code = encode_varint(seq)
@@ -277,15 +274,15 @@ class BeeBatch:
         else:
             node.insert_key(i, seq_code, key)
         if len(node.codes) > MAX_BEE_KEYS or self._left_marked:
-            self._split_up(path, node)
+            self._split_up(path)
             self._number(seq, seq_code, key, value)
             return seq
         # What changed is the path, and nothing else: the levels are known without a search.
-        for number, step in enumerate(taken):
-            if step is not None:
-                step.seq = seq
-                step.pair = seq_code + encode_varint(number)
-        self._written.append(_Written(seq_code, key, value, taken))
+        for number in range(1, len(path)):
+            step = path[number]
+            step.seq = seq  # type: ignore[union-attr]
+            step.pair = seq_code + SHORT_VARINTS[number]  # type: ignore[union-attr]
+        self._written.append((seq_code, key, value, path))
         self.next_seq = seq + 1
         return seq
 
@@ -298,7 +295,9 @@ class BeeBatch:
           LocalProtocolError: the key is too large.
           BeeBlockError: the tree in the core is broken.
         """
-        self._start(key, None)
+        if not self._usable or len(key) > MAX_BEE_ENTRY_BYTES:
+            self._refuse()
+        self._started = True
         writer = self._writer
         seq = self.next_seq
         stack = [writer._root or (yield from writer._load_root())]
@@ -309,18 +308,16 @@ class BeeBatch:
                 break
             if not node.children:
                 return None
-            if len(stack) == MAX_BEE_DEPTH_LEVELS:
-                raise BeeBlockError(f"a path is deeper than {MAX_BEE_DEPTH_LEVELS} levels")
-            stack.append((yield from writer._load(node.children[i])))
+            stack.append((yield from writer._load(node.children[i], len(stack))))
         if compare is not None:
             before = yield from writer._entry(key, decode_code(node.codes[i]))
             if not compare(before, Entry(seq, key, None)):
                 return None
         # From here on the tree is changed step by step, with blocks read in between.
-        self._broken = True
+        self._usable = False
         writer._root = yield from take_out(stack, i, writer._load)
         self._number(seq, encode_varint(seq), key, None)
-        self._broken = False
+        self._usable = True
         return seq
 
     def flush(self) -> list[bytes]:
@@ -332,7 +329,8 @@ class BeeBatch:
         Raises:
           LocalProtocolError: the batch is closed, or an operation of it did not come to its end.
         """
-        self._check_usable()
+        if not self._usable:
+            self._refuse()
         writer = self._writer
         encoded: list[bytes] = []
         if self._header is not None and self._started:
@@ -340,21 +338,21 @@ class BeeBatch:
             writer.length = 1
         for node in self._left_marked:
             node.changed = False
-        last = len(self._written) - 1
-        for k, (seq_code, key, value, levels) in enumerate(self._written):
-            seq = self._first_seq + k
-            if k < last:
+        keep = writer.blocks.add
+        last = self.next_seq - 1
+        for seq, (seq_code, key, value, levels) in enumerate(self._written, self._first_seq):
+            if seq < last:
                 compact_levels(levels, seq, seq_code)
                 index = b"".join([child.node.encode() for child in levels])  # type: ignore[union-attr]
             else:
-                assert writer._root is not None
                 below = [child.node.encode() for child in levels[1:]]  # type: ignore[union-attr]
-                index = b"".join((writer._root.encode(), *below))
+                index = b"".join((writer._root.encode(), *below))  # type: ignore[union-attr]
             encoded.append(encode_block(key, value, index))
-            writer.blocks.add(BeeBlock(seq, key, value, index))
+            keep(BeeBlock(seq, key, value, index))
         if self._written:
             writer.length = self.next_seq
         writer._open = None
+        self._usable = False
         return encoded
 
     def discard(self) -> None:
@@ -362,51 +360,52 @@ class BeeBatch:
         if self._writer._open is not self:
             return
         self._writer._open = None
-        if self._written or self._left_marked or self._broken:
+        if self._written or self._left_marked or not self._usable:
             self._writer._forget()
+        self._usable = False
 
-    def _check_usable(self) -> None:
+    def _refuse(self) -> NoReturn:
         if self._writer._open is not self:
             raise LocalProtocolError("the batch is closed")
-        if self._broken:
+        if not self._usable:
             raise LocalProtocolError("an operation of the batch did not come to its end")
+        raise LocalProtocolError(f"an entry has at most {MAX_BEE_ENTRY_BYTES} bytes")
 
-    def _start(self, key: bytes, value: bytes | None) -> None:
-        self._check_usable()
-        if len(key) + len(value or b"") > MAX_BEE_ENTRY_BYTES:
-            raise LocalProtocolError(f"an entry has at most {MAX_BEE_ENTRY_BYTES} bytes")
-        self._started = True
+    def _nodes(self, path: list[Child | None]) -> list[Node]:
+        root = self._writer._root
+        assert root is not None
+        return [root, *(step.node for step in path if step and step.node)]
 
-    def _leave_marks(self, path: list[Node], node: Node) -> None:
-        for passed in (*path, node) if node.children else path:
-            passed.changed = True
-            self._left_marked.append(passed)
+    def _leave_marks(self, path: list[Child | None]) -> None:
+        for node in self._nodes(path):
+            if node.children:
+                node.changed = True
+                self._left_marked.append(node)
 
-    def _split_up(self, path: list[Node], node: Node) -> None:
-        """Mark the path as changed and split its nodes of 9 keys, from the leaf upwards."""
+    def _split_up(self, path: list[Child | None]) -> None:
+        """Mark the path as changed and split its nodes of 9 keys, from its end upwards."""
         writer = self._writer
-        for passed in path:
-            passed.changed = True
-        node.changed = True
-        while len(node.codes) > MAX_BEE_KEYS:
+        nodes = self._nodes(path)
+        for node in nodes:
+            node.changed = True
+        while len((node := nodes.pop()).codes) > MAX_BEE_KEYS:
             code, name, right = node.split()
             writer._live_nodes += 1
-            if path:
-                parent = path.pop()
+            if nodes:
+                parent = nodes[-1]
                 i = next(i for i, child in enumerate(parent.children) if child.node is node)
                 parent.insert_key(i, code, name)
                 parent.children.insert(i + 1, Child(b"", right))
-                node = parent
             else:
-                children = [Child(b"", node), Child(b"", right)]
-                writer._root = node = Node([code], [name], children)
+                writer._root = Node([code], [name], [Child(b"", node), Child(b"", right)])
                 writer._live_nodes += 1
+                return
 
     def _number(self, seq: int, seq_code: bytes, key: bytes, value: bytes | None) -> None:
         """Write down an operation whose changed nodes are marked."""
         root = self._writer._root
         assert root is not None
         levels = number_levels(root, seq, seq_code)
-        self._written.append(_Written(seq_code, key, value, levels))
+        self._written.append((seq_code, key, value, levels))
         self._left_marked.clear()
         self.next_seq = seq + 1
