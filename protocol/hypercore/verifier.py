@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from ..crypto.hashes import HASH_BYTES, TreeNode, leaf_node, parent_node, tree_hash
 from ..crypto.manifest import Manifest, Prologue, default_manifest, manifest_key
-from ..errors import ProofError, StaleProofError
+from ..errors import LocalProtocolError, ProofError, StaleProofError
 from ..limits import (
     MAX_BLOCK_BYTES,
     MAX_LOG_LENGTH_BLOCKS,
@@ -352,8 +352,7 @@ def _manifest_of(key: bytes, known: Manifest | None, data: Data) -> Manifest:
     if data.manifest is None or data.manifest.is_compat(key):
         # In a compat log only the key counts; whatever else a peer writes there is not bound to it.
         return default_manifest(key)
-    if manifest_key(data.manifest) != key:
-        raise ProofError("the manifest is not the one of this log")
+    _check_manifest(key, data.manifest)
     return data.manifest
 
 
@@ -361,9 +360,17 @@ def _manifest_alone(key: bytes, manifest: Manifest) -> Manifest | None:
     """A manifest sent without a signed head; only its hash can vouch for it."""
     if manifest.is_compat(key):
         return None
-    if manifest_key(manifest) != key:
-        raise ProofError("the manifest is not the one of this log")
+    _check_manifest(key, manifest)
     return manifest
+
+
+def _check_manifest(key: bytes, manifest: Manifest) -> None:
+    try:
+        is_ours = manifest_key(manifest) == key
+    except LocalProtocolError as error:
+        raise ProofError("a manifest that nobody can have hashed") from error
+    if not is_ours:
+        raise ProofError("the manifest is not the one of this log")
 
 
 def _check_signature(key: bytes, manifest: Manifest, head: TreeHead) -> None:
