@@ -78,11 +78,11 @@ class Downloader:
         outstanding = self._close(peer, data.request, len(payload))
         if outstanding is None:
             return
-        if outstanding.probe:
-            self._forks.judge_untrusted(peer, outstanding, data)
-            return
         if not outstanding.fits(data):
             raise ReplicationError("an answer holds what was not asked for")
+        if outstanding.asker is not None:
+            outstanding.asker.answered_untrusted(peer, outstanding, data)
+            return
         if data.fork != outstanding.fork or data.fork != self._core.head.fork:
             self._lost(peer, outstanding)
             return
@@ -105,8 +105,8 @@ class Downloader:
         outstanding = self._close(peer, message.request, 0)
         if outstanding is None:
             return
-        if outstanding.probe:
-            self._forks.unproven(peer, outstanding)
+        if outstanding.asker is not None:
+            outstanding.asker.unanswered(peer, outstanding)
             return
         self._refused(peer, outstanding, message.reason)
 
@@ -122,7 +122,7 @@ class Downloader:
             return None
         self._heard(peer)
         peer.requests.window.answered(outstanding.sent_at, self._peers.now, size)
-        return None if peer.standing is Standing.ACCUSED and not outstanding.probe else outstanding
+        return outstanding
 
     def _heard(self, peer: Peer) -> None:
         peer.answered_at = self._peers.now
@@ -185,7 +185,7 @@ class Downloader:
         """A request ended without a verified answer: others may get it."""
         if outstanding.block >= 0:
             self.scheduler.returned(outstanding.block)
-        if outstanding.upgrade is not None and not outstanding.probe:
+        if outstanding.upgrade is not None:
             self._upgrading = None
             self.scheduler.version += 1
         if outstanding.nodes:
@@ -209,8 +209,11 @@ class Downloader:
 
     def _give_up(self, peer: Peer) -> None:
         self._holders.pop(peer.id, None)
-        for index in peer.requests.clear():
-            self.scheduler.returned(index)
+        for outstanding in peer.requests.clear():
+            if outstanding.block >= 0:
+                self.scheduler.returned(outstanding.block)
+            if outstanding.asker is not None:
+                outstanding.asker.unanswered(peer, outstanding)
         if self._upgrading is not None and self._upgrading[0] is peer:
             self._upgrading = None
         peer.picked = []
@@ -234,7 +237,7 @@ class Downloader:
             if peer.said is not None:
                 same = peer.said.fork == self._core.head.fork
                 peer.move(Cause.SAME_FORK if same else Cause.OTHER_FORK)
-        self.scheduler.truncated(length)
+        self.scheduler.rewind(length)
         self.length_changed()
 
     def unwant(self, number: int) -> None:
@@ -422,9 +425,9 @@ class Downloader:
     def _handle_silence(self, peer: Peer) -> None:
         peer.answered_at = self._peers.now
         for outstanding in list(peer.requests.in_flight.values()):
-            if outstanding.probe:
+            if outstanding.asker is not None:
                 peer.requests.cancel(outstanding)
-                self._forks.unproven(peer, outstanding)
+                outstanding.asker.unanswered(peer, outstanding)
         others = (other for other in self._peers.by_id.values() if other is not peer)
         if peer.standing is Standing.ALIGNED and any(other.is_source for other in others):
             peer.move(Cause.SILENCE)

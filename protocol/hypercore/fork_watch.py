@@ -55,7 +55,7 @@ class ForkWatch:
         outstanding = peer.requests.open(fork, self._peers.now)
         outstanding.upgrade = (0, length)
         outstanding.manifest = self._core.manifest is None
-        outstanding.probe = True
+        outstanding.asker = self
         peer.answered_at = self._peers.now
         request = Request(
             outstanding.id,
@@ -65,12 +65,12 @@ class ForkWatch:
         )
         self._peers.send(peer, REQUEST, encode_request(request))
 
-    def judge_untrusted(self, peer: Peer, outstanding: Outstanding, data: Data) -> None:
+    def answered_untrusted(self, peer: Peer, outstanding: Outstanding, data: Data) -> None:
         """The answer to a probe came."""
         assert outstanding.upgrade is not None
         length = outstanding.upgrade[1]
         head = None
-        if data.upgrade is not None and data.fork == outstanding.fork and outstanding.fits(data):
+        if data.upgrade is not None and data.fork == outstanding.fork:
             try:
                 change = verify_first_upgrade_untrusted(self._core.key, self._core.manifest, data)
             except ProofError as error:
@@ -84,7 +84,7 @@ class ForkWatch:
         if peer.accusation is not None:
             self._peers.fault(peer, peer.accusation)
 
-    def unproven(self, peer: Peer, outstanding: Outstanding) -> None:
+    def unanswered(self, peer: Peer, outstanding: Outstanding) -> None:
         """The peer could not, or in time did not, answer the probe."""
         assert outstanding.upgrade is not None
         if peer.accusation is not None:

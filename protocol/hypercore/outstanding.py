@@ -11,11 +11,14 @@ held until it does (``Downloader``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .core import CoreReader
 from .proof import Data
 from .request_window import RequestWindow
+
+if TYPE_CHECKING:
+    from .peer import Peer
 
 # Ids of cancelled requests whose answers may still be on their way.
 _MAX_CANCELLED = 4096
@@ -39,11 +42,13 @@ class Outstanding:
       leans: ``top`` was expected, not held.
       upgrade: start and length of the upgrade asked for, or None.
       manifest: whether the manifest was asked for.
-      probe: the answer is evidence, and not for the log.
+      hash: flat-tree index of the node asked for, or -1.
+      asker: who gets the answer; None for the log itself.
     """
 
     __slots__ = (
-        "block", "fork", "id", "leans", "manifest", "nodes", "probe", "sent_at", "top", "upgrade",
+        "asker", "block", "fork", "hash", "id", "leans", "manifest", "nodes", "sent_at", "top",
+        "upgrade",
     )  # fmt: skip
 
     def __init__(self, id_: int, fork: int, sent_at: float) -> None:
@@ -56,7 +61,8 @@ class Outstanding:
         self.leans = False
         self.upgrade: tuple[int, int] | None = None
         self.manifest = False
-        self.probe = False
+        self.hash = -1
+        self.asker: Asker | None = None
 
     def brings(self) -> Iterator[int]:
         """Flat-tree indexes of the nodes below ``top`` that the answer adds."""
@@ -71,11 +77,21 @@ class Outstanding:
         """Whether the answer holds nothing that was not asked for."""
         return (
             (data.block is None or data.block.index == self.block)
-            and data.hash is None
+            and (data.hash is None or data.hash.index == self.hash)
             and data.seek is None
             and (data.upgrade is None or self.upgrade is not None)
             and (data.manifest is None or self.manifest)
         )
+
+
+class Asker(Protocol):
+    """A room with requests of its own, whose answers are not for the log."""
+
+    def answered_untrusted(self, peer: Peer, outstanding: Outstanding, data: Data) -> None:
+        """An answer came; it holds nothing that was not asked for, and is not checked further."""
+
+    def unanswered(self, peer: Peer, outstanding: Outstanding) -> None:
+        """No answer comes."""
 
 
 class Held(NamedTuple):
@@ -202,14 +218,14 @@ class RequestLog:
             self.lost()
         return taken
 
-    def clear(self) -> list[int]:
-        """Forget every request and answer; gives the blocks that do not come now."""
+    def clear(self) -> list[Outstanding]:
+        """Forget every request and answer; gives the requests."""
         gone = list(self.in_flight.values())
         gone += [held.outstanding for waiting in self.held.values() for held in waiting]
         for outstanding in list(self.in_flight.values()):
             self.cancel(outstanding)
         self.held.clear()
-        return [outstanding.block for outstanding in gone if outstanding.block >= 0]
+        return gone
 
     def _count_if_stale(self) -> None:
         if not self._is_stale:

@@ -21,7 +21,7 @@ from enum import Enum
 from ..errors import RemoteProtocolError
 from ..limits import MAX_QUEUED_REQUESTS
 from .bitfield import RemoteBlocks
-from .messages import Sync
+from .messages import Sync, Want
 from .outstanding import RequestLog
 from .proof import Request
 
@@ -85,6 +85,7 @@ class Peer:
       accusation: what it did wrong, when ACCUSED.
       probed: forks it was asked to prove.
       queue: its requests that wait for our answer, by id.
+      wants: those of it that came while it was paused.
       invalid_requests: how many of its requests could not be answered at all.
       paused: too much waits to be sent to it.
     """
@@ -92,7 +93,7 @@ class Peer:
     __slots__ = (
         "accusation", "answered_at", "blocks", "dry_at", "id", "invalid_requests", "news", "paused",
         "picked", "probed", "queue", "refusals", "refused", "requests", "said", "standing", "told",
-        "told_contiguous", "wanted",
+        "told_contiguous", "wanted", "wants",
     )  # fmt: skip
 
     def __init__(self, id_: int, length: int, now: float) -> None:
@@ -113,6 +114,7 @@ class Peer:
         self.accusation: RemoteProtocolError | None = None
         self.probed: set[int] = set()
         self.queue: dict[int, Request] = {}
+        self.wants: list[Want] = []
         self.invalid_requests = 0
         self.paused = False
 

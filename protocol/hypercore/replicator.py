@@ -7,7 +7,8 @@ The map::
     outstanding   our requests to it                   request_window  how many at once
     peers         all peers, and the events to give    events        what the shell is told
     scheduler     which block from whom                downloader    asks, checks, takes over
-    uploader      announces, answers                   fork_watch    other histories
+    uploader      announces, answers                   fork_watch    other histories, reported
+                                                       reorg_download  other histories, followed
 
 Messages go to the room they concern; whatever a message makes possible for others (a block to ask
 for, a length to tell) happens when the shell asks for the next event. That is also when the change
@@ -40,6 +41,7 @@ from .messages import (
 )
 from .peer import Cause, Peer
 from .peers import Peers
+from .reorg_download import ReorgDownload
 from .uploader import Uploader
 
 
@@ -59,6 +61,7 @@ class Replicator:
         self._allow_truncation = allow_truncation
         self._peers = Peers()
         self._forks = ForkWatch(core, self._peers)
+        self._reorgs = ReorgDownload(core, self._peers)
         self._downloader = Downloader(core, self._peers, self._forks)
         self._uploader = Uploader(core, self._peers)
         self._head = core.head
@@ -92,7 +95,7 @@ class Replicator:
         resumed = self._peers.by_id.get(peer)
         if resumed is not None and resumed.paused:
             resumed.paused = False
-            self._uploader.greet(resumed)
+            self._uploader.resume(resumed)
 
     # messages -------------------------------------------------------------------------------------
 
@@ -120,7 +123,7 @@ class Replicator:
         elif kind == CANCEL:
             self._uploader.cancel(peer, decode_cancel_untrusted(payload).request)
         elif kind == WANT:
-            self._uploader.show_wanted(peer, decode_want_untrusted(payload))
+            self._uploader.take_want(peer, decode_want_untrusted(payload))
         elif kind == BITFIELD:
             message = decode_bitfield_untrusted(payload)
             if message.start % 32 == 0:
@@ -147,7 +150,8 @@ class Replicator:
         peer.news += 1
         peer.move(Cause.SAME_FORK if sync.fork == fork else Cause.OTHER_FORK)
         if sync.fork > fork:
-            self._forks.claim_heard(peer)
+            follow = self._reorgs if self._allow_truncation else self._forks
+            follow.claim_heard(peer)
         self._uploader.tell_if_behind(peer)
         self._downloader.stir(peer)
 
@@ -176,11 +180,14 @@ class Replicator:
     def core_changed(self, now: float) -> None:
         """The log changed by another way than a ``Verified``: appended, truncated, filled."""
         self._enter(now)
-        before = self._contiguous
+        before, fork = self._contiguous, self._head.fork
         self._notice_change(self._core.head.length)
         if self._contiguous > before:
             self._uploader.blocks_stored(before, self._contiguous)
             self._uploader.announce_if_due()
+        elif self._contiguous < before and fork == self._head.fork:
+            self._uploader.blocks_cleared(self._contiguous, before)
+            self._downloader.scheduler.rewind(self._contiguous)
 
     def _notice_change(self, truncated_to: int) -> None:
         """Compare the log with what it was, and tell everybody what is new."""
@@ -195,6 +202,8 @@ class Replicator:
             kept = min(truncated_to, old.length)
             self._uploader.truncated(old.length, kept)
             self._downloader.fork_changed(kept)
+            if self._allow_truncation:
+                self._reorgs.ask_next()
         elif head.length != old.length:
             self._downloader.length_changed()
         self._uploader.head_changed()

@@ -203,8 +203,8 @@ class BlockScheduler:
         if index in self._single_counts:
             self._waiting[index] = None
 
-    def truncated(self, length: int) -> None:
-        """The log was cut to ``length`` blocks; what lay past that may be wanted anew."""
+    def rewind(self, length: int) -> None:
+        """Blocks from ``length`` on may not be stored any more, and be wanted anew."""
         self.version += 1
         self._claims.clear()
         for want in self._ranges.values():

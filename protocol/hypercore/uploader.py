@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 
 from ..errors import ReplicationError
-from ..limits import MAX_BITFIELD_WORDS, MAX_INVALID_REQUESTS
+from ..limits import MAX_BITFIELD_WORDS, MAX_INVALID_REQUESTS, MAX_QUEUED_REQUESTS
 from .core import CoreReader
 from .merkle import upgrade_nodes
 from .messages import (
@@ -90,6 +90,23 @@ class Uploader:
         has_manifest = manifest is not None and not manifest.is_compat(core.key)
         return Sync(head.fork, head.length, remote_length, can_upgrade, has_manifest=has_manifest)
 
+    def resume(self, peer: Peer) -> None:
+        """The peer reads again: tell it what it missed."""
+        self.greet(peer)
+        wants, peer.wants = peer.wants, []
+        for want in wants:
+            self.take_want(peer, want)
+
+    def blocks_cleared(self, start: int, end: int) -> None:
+        """Some blocks between ``start`` and ``end`` were forgotten."""
+        base = start & ~31
+        size = min((end - base + 31) & ~31, 32 * MAX_BITFIELD_WORDS)
+        payload = encode_bitfield(Bitfield(base, self._core.bitfield(base, size)))
+        for peer in self._peers.by_id.values():
+            if peer.told_contiguous > start:
+                peer.told_contiguous = start
+                self._peers.send(peer, BITFIELD, payload)
+
     def blocks_stored(self, start: int, end: int) -> None:
         """Blocks were downloaded; peers that lack them are told soon."""
         if self._runs and self._runs[-1][1] == start:
@@ -144,8 +161,20 @@ class Uploader:
             if dropped.length:
                 self._peers.send(peer, RANGE, encode_range(dropped))
 
-    def show_wanted(self, peer: Peer, want: Want) -> None:
-        """Answer a ``want``."""
+    def take_want(self, peer: Peer, want: Want) -> None:
+        """Answer a ``want``, or keep it while the peer does not read.
+
+        Raises:
+          ReplicationError: too many of them wait.
+        """
+        if not peer.paused:
+            self._show_wanted(peer, want)
+        elif len(peer.wants) < MAX_QUEUED_REQUESTS:
+            peer.wants.append(want)
+        else:
+            raise ReplicationError("the peer keeps sending wants without reading the answers")
+
+    def _show_wanted(self, peer: Peer, want: Want) -> None:
         core = self._core
         contiguous, length = core.contiguous_length, core.head.length
         start, end = want.start, min(want.start + want.length, length)

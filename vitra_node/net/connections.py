@@ -1,0 +1,132 @@
+"""The live connections of a node, and what became of those that ended.
+
+Whatever a peer does ends its connection at most; it is written down here, and the node goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import trio
+
+from protocol.crypto.keys import KeyPair
+
+from .errors import ConnectionFailed
+from .peer_sink import CoreSource
+from .session import Session, replicate
+
+# A node with more peers than this serves none of them well. Every one costs a file descriptor.
+MAX_CONNECTIONS = 512
+MAX_REMEMBERED_FAILURES = 256
+
+
+class Failure(NamedTuple):
+    """A connection that ended badly.
+
+    Attributes:
+      at: ``trio.current_time``.
+      address: of the peer, as text.
+      error: why; a ``PeerFault`` if the peer is to blame.
+    """
+
+    at: float
+    address: str
+    error: ConnectionFailed
+
+
+class Connection:
+    """A connection that lives.
+
+    Attributes:
+      address: of the peer, as text.
+      initiator: whether we opened it.
+      session: None until the handshake is done.
+    """
+
+    def __init__(self, address: str, initiator: bool) -> None:
+        self.address = address
+        self.initiator = initiator
+        self.session: Session | None = None
+        self._scope = trio.CancelScope()
+
+    def close(self) -> None:
+        """End it."""
+        self._scope.cancel()
+
+    async def run(
+        self,
+        stream: trio.abc.Stream,
+        source: CoreSource,
+        key_pair: KeyPair,
+        wait_for_room: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        """Replicate until it ends; raises ``ConnectionFailed``."""
+
+        def opened(session: Session) -> None:
+            self.session = session
+
+        with self._scope:
+            await replicate(
+                stream,
+                source,
+                initiator=self.initiator,
+                key_pair=key_pair,
+                wait_for_room=wait_for_room,
+                on_open=opened,
+            )
+
+
+class Connections:
+    """All connections of a node.
+
+    Attributes:
+      live: those that have not ended.
+      failures: the newest of those that ended badly.
+    """
+
+    def __init__(
+        self,
+        source: CoreSource,
+        key_pair: KeyPair,
+        wait_for_room: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """``key_pair`` is the node's static key; for the rest see ``session.replicate``."""
+        self.live: set[Connection] = set()
+        self.failures: deque[Failure] = deque(maxlen=MAX_REMEMBERED_FAILURES)
+        self._source = source
+        self._key_pair = key_pair
+        self._wait_for_room = wait_for_room
+
+    @property
+    def full(self) -> bool:
+        """Whether a further connection would be turned away."""
+        return len(self.live) >= MAX_CONNECTIONS
+
+    def record(self, address: str, error: ConnectionFailed) -> None:
+        """Remember a failure."""
+        self.failures.append(Failure(trio.current_time(), address, error))
+
+    async def run(
+        self, stream: trio.abc.Stream, address: str, *, initiator: bool
+    ) -> ConnectionFailed | None:
+        """Replicate over ``stream`` until it ends; gives what went wrong, if anything.
+
+        Past ``MAX_CONNECTIONS`` the stream is closed at once.
+        """
+        if self.full:
+            await trio.aclose_forcefully(stream)
+            error = ConnectionFailed(f"there are {MAX_CONNECTIONS} connections already")
+            self.record(address, error)
+            return error
+        connection = Connection(address, initiator)
+        self.live.add(connection)
+        try:
+            await connection.run(stream, self._source, self._key_pair, self._wait_for_room)
+        except ConnectionFailed as error:
+            self.record(address, error)
+            return error
+        finally:
+            self.live.discard(connection)
+        return None
