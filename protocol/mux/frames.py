@@ -1,6 +1,6 @@
 """The bytes of a mux message: ``uint channel, uint kind, payload``, control messages, batches.
 
-Wire facts: specs/03-mux.md sections 1 to 3; npm ``protomux``.
+Wire facts: specs/03-mux.md sections 3.1 to 3.3; npm ``protomux``.
 """
 
 from __future__ import annotations

@@ -67,6 +67,9 @@ _OPEN_STATE = ChannelState.OPEN
 _MULTI_BYTE = 0xFD
 # Two integers of at most 9 bytes stand before a payload.
 MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES - 18
+# What a queued message takes beside its payload. Without it a peer that floods us with opens, each
+# of which queues a reject of one byte, would stay below every bound on ``unsent_bytes``.
+QUEUED_MESSAGE_BYTES = 128
 
 
 class Muxer:
@@ -111,7 +114,7 @@ class Muxer:
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes of payload that wait in ``messages_to_send``."""
+        """Memory of what waits in ``messages_to_send``: payloads, and a fixed sum for each."""
         return self._unsent_bytes
 
     def next_event(self) -> MuxEvent | None:
@@ -206,7 +209,7 @@ class Muxer:
         if size > MAX_PAYLOAD_BYTES:
             raise LocalProtocolError(f"a payload of {size} bytes is too long")
         self._out.append(Outgoing(channel.local_prefix, encode_uint(kind), payload))
-        self._unsent_bytes += size
+        self._unsent_bytes += QUEUED_MESSAGE_BYTES + size
 
     def close(self, channel: Channel) -> None:
         """Close a channel, for both directions and for good. No event is reported for it any more.
@@ -390,4 +393,4 @@ class Muxer:
 
     def _send_control(self, kind: int, payload: bytes) -> None:
         self._out.append(control_message(kind, payload))
-        self._unsent_bytes += len(payload)
+        self._unsent_bytes += QUEUED_MESSAGE_BYTES + len(payload)

@@ -1,6 +1,6 @@
 """Opens of the peer that wait for our answer.
 
-Wire facts: specs/03-mux.md section 4; npm ``protomux``.
+Wire facts: specs/03-mux.md section 3.4; npm ``protomux``.
 """
 
 from __future__ import annotations

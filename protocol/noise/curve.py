@@ -5,7 +5,7 @@ function works on Edwards points, without the conversion to X25519. The package 
 up in a backend by the names inside the protocol name, so a curve called ``Ed25519`` can be
 registered beside its own. Duck types are enough: the package never asks for its base classes.
 
-Wire facts: specs/02-noise-and-secret-stream.md section 2; npm ``noise-curve-ed``.
+Wire facts: specs/02-noise-and-secret-stream.md section 2.1; npm ``noise-curve-ed``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A UDX connection can carry them; Hypercore replication does not use them.
 
-Wire facts: specs/02-noise-and-secret-stream.md section 5; npm ``@hyperswarm/secret-stream``.
+Wire facts: specs/02-noise-and-secret-stream.md section 2.5; npm ``@hyperswarm/secret-stream``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 With XX neither side knows the other's static key before; with IK the initiator does. Everything the
 two sides said enters the handshake hash, so a changed, replayed or reflected message ends it.
 
-Wire facts: specs/02-noise-and-secret-stream.md section 2; npm ``noise-handshake``.
+Wire facts: specs/02-noise-and-secret-stream.md section 2.2; npm ``noise-handshake``.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from protocol.errors import LocalProtocolError, MuxError
@@ -473,6 +475,21 @@ def test_steps_that_are_not_in_the_table() -> None:
             family = LocalProtocolError if step.name.startswith("LOCAL") else MuxError
             with pytest.raises(family, match=state.value):
                 next_state(state, step)
+
+
+def test_the_published_table_is_this_one() -> None:
+    lines = (Path(__file__).parents[2] / "specs" / "03-mux.md").read_text().splitlines()
+    start = lines.index("| state | step | next state |") + 2
+    published = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        published.append(tuple(cell.strip() for cell in line.strip("|").split("|")))
+    assert published == [
+        (state.value, step.value, following.value)
+        for state, row in TRANSITIONS.items()
+        for step, following in row.items()
+    ]
 
 
 def test_every_state_is_reached_and_left() -> None:

@@ -20,7 +20,7 @@ from protocol.limits import (
 )
 from protocol.mux.channel import Channel
 from protocol.mux.events import ChannelMessage, ChannelOpened, ChannelRequested
-from protocol.mux.muxer import MAX_PAYLOAD_BYTES, Muxer
+from protocol.mux.muxer import MAX_PAYLOAD_BYTES, QUEUED_MESSAGE_BYTES, Muxer
 from tests.connection_pair import ConnectionPair, mux_events
 
 
@@ -235,7 +235,8 @@ def test_large_messages_stay_plain_and_in_order() -> None:
     payloads = [b"a", large, b"b", b"c", half, half, b"d"]
     for payload in payloads:
         pair.initiator.mux.send(ours, 0, payload)
-    assert pair.initiator.mux.unsent_bytes == sum(map(len, payloads))
+    waiting = sum(map(len, payloads)) + len(payloads) * QUEUED_MESSAGE_BYTES
+    assert pair.initiator.mux.unsent_bytes == waiting
     pair.exchange()
     assert pair.initiator.mux.unsent_bytes == 0
     assert pair.responder.take_events() == [ChannelMessage(theirs, 0, p) for p in payloads]
