@@ -70,7 +70,7 @@ MAX_CHANNEL_ID_BYTES = 256
 # Values and paths --------------------------------------------------------------------------------
 
 # A value shares its block with a key and the pages of the Hyperbee; these get the difference.
-MAX_VALUE_BYTES = MAX_BLOCK_BYTES - 64 * 1024
+MAX_VALUE_BYTES = MAX_BLOCK_BYTES - 128 * 1024
 # Arrays and maps inside each other. Every JSON library we meet on the way manages this many.
 MAX_VALUE_DEPTH = 100
 # All items of all arrays, keys and values of all maps: bounds the time one block costs (0.1 s).
@@ -122,8 +122,12 @@ MAX_LIVE_BEE_NODES = 16 * 1024
 # Writes of one operation. A monitor holds an operation's writes at once, so an index that piles up
 # blocks behind an ack must not fill it; the original's largest example writes a few dozen.
 MAX_CHANGES_PER_OPERATION = 4096
+# Keys and values of these writes together; room for two of the largest values.
+MAX_CHANGE_BYTES_PER_OPERATION = 16 * 1024 * 1024
 # Operations replayed together: enough to hide the round trip to the worker, and few enough to
 # report progress often.
 MAX_REPLAY_GROUP_OPERATIONS = 100
+# Index blocks of these operations together, and their operations together.
+MAX_REPLAY_GROUP_BYTES = 32 * 1024 * 1024
 # Index blocks asked for at once: about one group of operations with two changes each.
 MAX_REPLAY_READ_BLOCKS = 256

@@ -15,6 +15,7 @@ from protocol.crypto.hashes import blake2b_256, leaf_hash
 from protocol.encoding.msgpack import Value, pack, unpack_untrusted
 from protocol.encoding.paths import format_key, parse_path
 from protocol.errors import RecordError
+from protocol.hyperbee.blocks import encode_block
 from protocol.transparency.changes import Change, Write, effective_writes, outcome_of
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
@@ -24,7 +25,6 @@ from protocol.transparency.replay_requests import (
     BuildPages,
     ContractRun,
     HasKeys,
-    IndexEntry,
     IsForked,
     OperationFacts,
     ReadIndex,
@@ -63,13 +63,8 @@ def run_contract(apply: Apply, read: Read, op: Value, ack: Ack) -> Result:
 
 
 def fake_block(write: Write) -> bytes:
-    """Stands for the Hyperbee block of an entry."""
-    return pack(list(write))
-
-
-def entry(seq: int, write: Write) -> IndexEntry:
-    """An index entry with its stand-in block."""
-    return IndexEntry(seq, write[0], write[1], fake_block(write))
+    """A Hyperbee block of an entry, without tree pages."""
+    return encode_block(write[0], write[1], b"")
 
 
 def state_of(writes: Iterable[Write]) -> dict[bytes, bytes]:
@@ -196,7 +191,7 @@ def answer_request(history: History, request: object) -> Any:
     if isinstance(request, ReadIndex):
         # Short answers on purpose: a replay must not rely on getting all it asked for.
         stop = min(request.stop, request.start + 7)
-        return [entry(seq, history.writes[seq - 1]) for seq in range(request.start, stop)]
+        return [fake_block(write) for write in history.writes[request.start - 1 : stop - 1]]
     if isinstance(request, ReadOperations):
         return [history.facts(name.origin, name.seq) for name in request.names]
     if isinstance(request, HasKeys):

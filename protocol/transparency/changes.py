@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ..encoding.msgpack import pack
 from ..encoding.paths import CONTRACT_SOURCE, input_key, parse_write_path
 from ..errors import LocalProtocolError
-from ..limits import MAX_CHANGES_PER_OPERATION
+from ..limits import MAX_CHANGE_BYTES_PER_OPERATION, MAX_CHANGES_PER_OPERATION
 
 Write: TypeAlias = tuple[bytes, bytes | None]
 """A key of the index and its new packed value; None deletes the key."""
@@ -101,7 +101,7 @@ def outcome_of(error: str | None, changes: Iterable[Change]) -> Outcome:
 
     Of several changes to one key the last counts. A change that cannot be written makes the whole
     operation fail, with the reason as its error; so do more than ``MAX_CHANGES_PER_OPERATION``
-    writes.
+    writes, or more than ``MAX_CHANGE_BYTES_PER_OPERATION`` of keys and values.
     """
     if error is not None:
         return Outcome(error)
@@ -114,7 +114,16 @@ def outcome_of(error: str | None, changes: Iterable[Change]) -> Outcome:
         return Outcome(f"Error: {refusal}")
     if len(writes) > MAX_CHANGES_PER_OPERATION:
         return Outcome(f"Error: an operation makes at most {MAX_CHANGES_PER_OPERATION} changes")
+    if sum(map(size_of, writes.items())) > MAX_CHANGE_BYTES_PER_OPERATION:
+        limit = MAX_CHANGE_BYTES_PER_OPERATION
+        return Outcome(f"Error: the changes of an operation have at most {limit} bytes")
     return Outcome(None, tuple(order_changes(writes)))
+
+
+def size_of(write: Write) -> int:
+    """Bytes of key and value."""
+    key, value = write
+    return len(key) + len(value or b"")
 
 
 def order_changes(changes: Mapping[bytes, bytes | None]) -> list[Write]:

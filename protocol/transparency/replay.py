@@ -52,15 +52,14 @@ texts of 6 and the order of 7 do not apply; nothing in them promised any of this
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from ..crypto.hashes import leaf_hash
-from ..encoding.msgpack import Value
-from ..encoding.paths import CONTRACT_SOURCE, INPUTS_PREFIX
+from ..encoding.paths import CONTRACT_SOURCE
 from ..errors import LocalProtocolError, RecordError
-from ..limits import MAX_CHANGES_PER_OPERATION, MAX_REPLAY_GROUP_OPERATIONS
-from .ack_rules import Members, begins_transaction, check_ack, check_runtime
+from ..limits import (
+    MAX_REPLAY_GROUP_OPERATIONS,
+)
+from .ack_rules import Members, check_runtime
 from .changes import Write, effective_writes, outcome_of
 from .comparison import (
     Transaction,
@@ -79,22 +78,23 @@ from .frauds import (
     Violation,
     ViolationCode,
 )
-from .operations import UNREADABLE_OPERATION, decode_operation_untrusted
+from .operations import UNREADABLE_OPERATION
 from .records import decode_input_untrusted, decode_source_untrusted
 from .replay_entries import Entries
 from .replay_genesis import replay_genesis
+from .replay_group import (
+    Group,
+    Item,
+    changes_rules,
+    read_operations,
+    read_transactions,
+    run_contract,
+)
 from .replay_requests import (
     AppliedOperation,
     BuildPages,
-    ContractRun,
     HasKeys,
     IndexEntry,
-    IsForked,
-    OperationFacts,
-    OperationName,
-    OperationToApply,
-    ReadOperations,
-    RunContract,
     Validated,
 )
 from .replay_state import START, ReplayState
@@ -121,25 +121,6 @@ def replay(
     return _Replay(length, state, max_operations, check_pages).run()
 
 
-@dataclass(slots=True)
-class _Step:
-    """A transaction on its way through its group.
-
-    Attributes:
-      transaction: the ack and what stands behind it.
-      block: the operation, once read.
-      op: the operation decoded; None also when it is unreadable.
-      readable: whether the contract is given the operation.
-      result: what the contract did; None for an unreadable operation.
-    """
-
-    transaction: Transaction
-    block: bytes = b""
-    op: Value = None
-    readable: bool = True
-    result: AppliedOperation | None = None
-
-
 class _Replay:
     """One run. The attributes are the working copy of a ``ReplayState``."""
 
@@ -160,8 +141,6 @@ class _Replay:
         self.operations = state.operations
         self.source: str | None = None
         self.entries = Entries(length)
-        # Why the group being replayed is the last one; told only when all of it is verified.
-        self.stopped_by: Broken | Unknown | None = None
 
     def state(self) -> ReplayState:
         """The end of the last verified transaction."""
@@ -215,121 +194,26 @@ class _Replay:
 
     def _group(self) -> Step[None]:
         """Replay operations that run under one source and one set of participants."""
-        self.stopped_by = None
-        steps = yield from self._read_transactions()
-        steps = yield from self._read_operations(steps)
-        steps = yield from self._run_contract(steps)
+        members = Members(self.participants, dict(self.next_seqs), self.last_ts, self.legacy)
+        group = Group()
+        yield from read_transactions(group, self.entries, self.position, members, self._room())
+        yield from read_operations(group, self.legacy)
+        if any(item.readable for item in group.items):
+            source = yield from self._source_in_force()
+            yield from run_contract(group, source, self.runtime_id)
         acks = []
-        for step in steps:
+        for item in group.items:
             try:
-                yield from self._judge(step)
+                yield from self._judge(item)
             except (Broken, Unknown) as stop:
-                self.stopped_by = stop
+                group.stopped_by = stop
                 break
-            acks.append(step.transaction.ack)
+            acks.append(item.transaction.ack)
         self.entries.forget(self.position)
         if acks:
             yield Validated(tuple(acks), self.state())
-        if self.stopped_by is not None:
-            raise self.stopped_by
-
-    def _read_transactions(self) -> Step[list[_Step]]:
-        """Take acks and what stands behind them from the index; rules 1 to 4."""
-        steps: list[_Step] = []
-        members = Members(self.participants, dict(self.next_seqs), self.last_ts, self.legacy)
-        position = self.position
-        room = self._room()
-        try:
-            while position < self.length and len(steps) < room:
-                transaction = yield from self._read_transaction(position, members)
-                steps.append(_Step(transaction))
-                position = transaction.stop
-                if any(_changes_rules(entry.key) for entry in transaction.entries):
-                    break
-        except (Broken, Unknown) as stop:
-            self.stopped_by = stop
-        return steps
-
-    def _read_transaction(self, seq: int, members: Members) -> Step[Transaction]:
-        entry = yield from self.entries.read(seq)
-        ack = check_ack(entry, members)
-        behind: list[IndexEntry] = []
-        at_end = True
-        for position in range(seq + 1, self.length):
-            following = yield from self.entries.read(position)
-            too_many = len(behind) > MAX_CHANGES_PER_OPERATION and not self.legacy
-            if too_many or begins_transaction(following.key):
-                at_end = False
-                break
-            behind.append(following)
-        return Transaction(seq, ack, entry, behind, at_end)
-
-    def _read_operations(self, steps: list[_Step]) -> Step[list[_Step]]:
-        """Read the operations and decode them; rule 5."""
-        if not steps:
-            return steps
-        acks = [step.transaction.ack for step in steps]
-        answer: Sequence[OperationFacts | None] = yield ReadOperations(
-            tuple(OperationName(ack.origin, ack.seq, ack.op_hash, ack.oplog_head) for ack in acks)
-        )
-        for number, (step, facts) in enumerate(zip(steps, answer, strict=True)):
-            try:
-                step.block = yield from self._check_operation(step.transaction, facts)
-            except (Broken, Unknown) as stop:
-                self.stopped_by = stop
-                return steps[:number]
-            try:
-                step.op = decode_operation_untrusted(step.block)
-            except RecordError:
-                step.readable = False
-        return steps
-
-    def _check_operation(
-        self, transaction: Transaction, facts: OperationFacts | None
-    ) -> Step[bytes]:
-        ack = transaction.ack
-        if facts is None or (facts.oplog_head is None and ack.oplog_head is not None):
-            reason = f"Operation {ack.seq} of oplog {ack.origin.hex()} cannot be had."
-            raise Unknown(UncertaintyCode.CANNOT_FETCH_OP, reason, transaction.seq)
-        if ack.op_hash is None or (
-            ack.op_hash == leaf_hash(facts.block) and ack.oplog_head == facts.oplog_head
-        ):
-            return facts.block
-        if (yield IsForked(ack.origin, ack.seq)):
-            reason = f"Oplog {ack.origin.hex()} is forked: its writer is at fault."
-            raise Unknown(UncertaintyCode.OPLOG_FORKED, reason, transaction.seq)
-        violation = Violation(
-            ViolationCode.OPERATION_MISMATCH,
-            f"The ack names another operation than number {ack.seq} of oplog {ack.origin.hex()}.",
-            seq=transaction.seq,
-            actual=transaction.entry.write,
-        )
-        raise Broken(violation.at_operation(transaction.seq, ack.origin, ack.seq, facts.block))
-
-    def _run_contract(self, steps: list[_Step]) -> Step[list[_Step]]:
-        runnable = [step for step in steps if step.readable]
-        if not runnable:
-            return steps
-        source = yield from self._source_in_force()
-        answer: ContractRun = yield RunContract(
-            source,
-            self.runtime_id,
-            runnable[0].transaction.seq,
-            tuple(
-                OperationToApply(step.op, step.transaction.ack, step.transaction.seq)
-                for step in runnable
-            ),
-        )
-        results: Iterator[AppliedOperation] = iter(answer.results)
-        for number, step in enumerate(steps):
-            if step.readable:
-                step.result = next(results, None)
-                if step.result is None:
-                    reason = f"The contract was not run: {answer.fault or 'no reason given'}."
-                    seq = step.transaction.seq
-                    self.stopped_by = Unknown(UncertaintyCode.CONTRACT_NOT_RUN, reason, seq)
-                    return steps[:number]
-        return steps
+        if group.stopped_by is not None:
+            raise group.stopped_by
 
     def _source_in_force(self) -> Step[str]:
         if self.source is None:
@@ -344,18 +228,18 @@ class _Replay:
 
     # One operation --------------------------------------------------------------------------------
 
-    def _judge(self, step: _Step) -> Step[None]:
+    def _judge(self, item: Item) -> Step[None]:
         """Rules 6 to 9; then the operation counts."""
-        transaction = step.transaction
+        transaction = item.transaction
         ack = transaction.ack
         try:
             if self.legacy:
-                yield from self._compare_legacy(step)
+                yield from self._compare_legacy(item)
             else:
-                yield from self._compare(step)
+                yield from self._compare(item)
         except Broken as stop:
             raise Broken(
-                stop.violation.at_operation(transaction.seq, ack.origin, ack.seq, step.block)
+                stop.violation.at_operation(transaction.seq, ack.origin, ack.seq, item.block)
             ) from None
         self.next_seqs[ack.origin] = ack.seq + 1
         self.last_ts = ack.ts
@@ -364,8 +248,8 @@ class _Replay:
             self._take_effect(entry, ack.runtime_id)
         self.position = transaction.stop
 
-    def _compare(self, step: _Step) -> Step[None]:
-        transaction, result = step.transaction, step.result
+    def _compare(self, item: Item) -> Step[None]:
+        transaction, result = item.transaction, item.result
         if result is None:
             outcome = outcome_of(UNREADABLE_OPERATION, ())
         else:
@@ -379,8 +263,8 @@ class _Replay:
         check_runtime(transaction.entry, transaction.ack, sets_source)
         yield from self._check_pages(transaction.seq, (transaction.entry, *transaction.entries))
 
-    def _compare_legacy(self, step: _Step) -> Step[None]:
-        transaction, result = step.transaction, step.result
+    def _compare_legacy(self, item: Item) -> Step[None]:
+        transaction, result = item.transaction, item.result
         error = UNREADABLE_OPERATION if result is None else _error_of(result)
         _raise_found(compare_outcomes(transaction, error, True), transaction)
         try:
@@ -415,8 +299,8 @@ class _Replay:
         if answer is None:
             reason = f"The tree of the index at block {version} cannot be read."
             raise Unknown(UncertaintyCode.CANNOT_FETCH_INDEX, reason, version)
-        for entry, block in zip(entries, answer, strict=True):
-            if entry.block != block:
+        for number, entry in enumerate(entries):
+            if number >= len(answer) or entry.block != answer[number]:
                 reason = f"Index block {entry.seq} holds other tree pages than its entries make."
                 raise Broken(
                     Violation(
@@ -429,7 +313,7 @@ class _Replay:
 
     def _take_effect(self, entry: IndexEntry, runtime_id: str | None) -> None:
         """Let a verified write change what holds for the operations after it."""
-        if not _changes_rules(entry.key) or entry.value is None:
+        if not changes_rules(entry.key) or entry.value is None:
             return
         if entry.key == CONTRACT_SOURCE:
             self.source = decode_source_untrusted(entry.value)
@@ -438,11 +322,6 @@ class _Replay:
         else:
             record = decode_input_untrusted(entry.key, entry.value)
             self.participants[record.public_key] = record.active
-
-
-def _changes_rules(key: bytes) -> bool:
-    """Whether a write of this key changes what holds for the operations after it."""
-    return key.startswith(INPUTS_PREFIX) or key == CONTRACT_SOURCE
 
 
 def _error_of(result: AppliedOperation) -> str | None:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from ..errors import BeeBlockError
+from ..hyperbee.blocks import decode_block_untrusted
 from ..limits import MAX_REPLAY_READ_BLOCKS
-from .frauds import UncertaintyCode
+from .frauds import UncertaintyCode, Violation, ViolationCode
 from .replay_requests import IndexEntry, ReadIndex
-from .replay_stop import Step, Unknown
+from .replay_stop import Broken, Step, Unknown
+
+
+def decode_entry(seq: int, block: bytes) -> IndexEntry:
+    """Decode one block of the index.
+
+    Raises:
+      Broken: the block is none of a Hyperbee.
+    """
+    try:
+        decoded = decode_block_untrusted(block, seq)
+    except BeeBlockError as error:
+        reason = f"Index block {seq} is no entry: {error}."
+        raise Broken(Violation(ViolationCode.INVALID_SCHEMA, reason, seq=seq)) from None
+    return IndexEntry(seq, decoded.key, decoded.value, block)
 
 
 class Entries:
-    """The entries of an index below ``length``; those not used yet are kept."""
+    """The entries of an index below ``length``; blocks not verified yet are kept."""
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self._ahead: dict[int, IndexEntry] = {}
+        self._ahead: dict[int, bytes] = {}
 
     def read(self, seq: int) -> Step[IndexEntry]:
-        """Give the entry in block ``seq``, which is below ``length``."""
-        entry = self._ahead.get(seq)
-        if entry is not None:
-            return entry
+        """Give the entry in block ``seq``, which is below ``length``.
+
+        Raises:
+          Broken: the block is none of a Hyperbee.
+          Unknown: the block cannot be had.
+        """
+        block = self._ahead.get(seq)
+        if block is not None:
+            return decode_entry(seq, block)
         stop = min(self.length, seq + MAX_REPLAY_READ_BLOCKS)
-        answer = yield ReadIndex(seq, stop)
+        answer: Sequence[bytes] = yield ReadIndex(seq, stop)
         if not answer:
             raise Unknown(
                 UncertaintyCode.CANNOT_FETCH_INDEX, f"Index block {seq} cannot be had.", seq
             )
-        for number, entry in enumerate(answer, seq):
-            if entry.seq != number:
-                reason = f"Block {entry.seq} came in place of index block {number}."
-                raise Unknown(UncertaintyCode.UNEXPECTED_SEQ, reason, seq)
-            self._ahead[number] = entry
-        first: IndexEntry = answer[0]
-        return first
+        for number, block in enumerate(answer, seq):
+            self._ahead[number] = block
+        return decode_entry(seq, answer[0])
 
     def forget(self, below: int) -> None:
         """Drop entries that are verified."""

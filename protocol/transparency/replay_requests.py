@@ -42,8 +42,9 @@ class IndexEntry:
 class ReadIndex:
     """Read index blocks from ``start`` on, at most to ``stop``.
 
-    Answer: ``Sequence[IndexEntry]``, in order, beginning with ``start``, as many as are at hand;
-    none when block ``start`` cannot be had.
+    Answer: ``Sequence[bytes]``, the blocks in order, beginning with ``start``, as many as are at
+    hand and fit into memory; none when block ``start`` cannot be had. All must be verified against
+    the head under which the index is replayed.
     """
 
     start: int
@@ -83,9 +84,10 @@ class OperationName:
 class ReadOperations:
     """Read operations.
 
-    Answer: ``Sequence[OperationFacts | None]``, in order; None for one that cannot be had. All
-    blocks must be verified against a head that the oplog's writer signed. Who knows several
-    histories of a forked oplog answers from the one that the hashes name.
+    Answer: ``Sequence[OperationFacts | None]``, in order, beginning with the first; None for one
+    that cannot be had. It may have fewer items (but one), when more do not fit into memory
+    (``MAX_REPLAY_GROUP_BYTES``). All blocks must be verified against a head that the oplog's writer
+    signed. Who knows several histories of a forked oplog answers from the one that the hashes name.
     """
 
     names: tuple[OperationName, ...]

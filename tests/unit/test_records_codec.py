@@ -10,7 +10,7 @@ import pytest
 from protocol.encoding.msgpack import UNDEFINED, pack, unpack_untrusted
 from protocol.encoding.paths import CONTRACT_SOURCE, GENESIS_ACK, ack_key, input_key
 from protocol.errors import LocalProtocolError, RecordError
-from protocol.limits import MAX_CHANGES_PER_OPERATION
+from protocol.limits import MAX_CHANGE_BYTES_PER_OPERATION, MAX_CHANGES_PER_OPERATION
 from protocol.transparency.changes import (
     AddOplog,
     Delete,
@@ -285,6 +285,9 @@ def test_too_many_changes_fail_the_operation() -> None:
     changes = [Put(f"/{number}", 0) for number in range(MAX_CHANGES_PER_OPERATION)]
     assert outcome_of(None, changes).success
     assert not outcome_of(None, [*changes, Put("/x", 0)]).success
+    large = "x" * (MAX_CHANGE_BYTES_PER_OPERATION // 3)
+    assert outcome_of(None, [Put(f"/{number}", large) for number in range(2)]).success
+    assert not outcome_of(None, [Put(f"/{number}", large) for number in range(3)]).success
     # Many changes of one key are one write.
     assert outcome_of(None, [Put("/a", 0)] * (MAX_CHANGES_PER_OPERATION + 1)).success
 

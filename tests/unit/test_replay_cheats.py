@@ -456,6 +456,18 @@ def test_a_cut_in_mid_transaction_is_found_with_the_next_ack() -> None:
     assert violation_of(past).code is ViolationCode.CHANGE_NOT_PRODUCED_BY_EXECUTOR
 
 
+def test_a_block_that_is_no_entry() -> None:
+    past = history()
+    steps = replay(past.length)
+    assert next(steps) is not None
+    with pytest.raises(StopIteration) as stopped:
+        steps.send([b"not a block"])
+    verdict = stopped.value.value
+    assert isinstance(verdict, Violated)
+    assert verdict.violation.code is ViolationCode.INVALID_SCHEMA
+    assert verdict.violation.seq == 1
+
+
 def test_a_long_pile_of_blocks_is_not_held_in_memory() -> None:
     past = history()
     past.writes += [write(b"%08d" % number, 0) for number in range(MAX_CHANGES_PER_OPERATION * 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,13 +14,21 @@ from protocol.transparency.operations import UNREADABLE_OPERATION
 from protocol.transparency.replay import replay
 from protocol.transparency.replay_requests import (
     ContractRun,
-    IndexEntry,
     ReadIndex,
     ReadOperations,
     RunContract,
+    Validated,
 )
 from protocol.transparency.replay_state import START, decode_state_untrusted, encode_state
-from tests.replay_world import History, answer_request, drive, entry, overlay_runner, run_toy, show
+from tests.replay_world import (
+    History,
+    answer_request,
+    drive,
+    fake_block,
+    overlay_runner,
+    run_toy,
+    show,
+)
 from tests.toy_contract import ALICE, BOB, CAROL, doubling, toy
 
 
@@ -287,7 +296,7 @@ def test_the_index_may_be_out_of_reach() -> None:
     past = history()
     past.do(ALICE, {"op": "increment"})
 
-    def drive_with(hidden: int, *, shift: int = 0) -> Any:
+    def drive_with(hidden: int) -> Any:
         steps = replay(past.length)
         answer: Any = None
         try:
@@ -295,13 +304,10 @@ def test_the_index_may_be_out_of_reach() -> None:
                 request = steps.send(answer)
                 if isinstance(request, ReadIndex):
                     stop = min(request.stop, hidden)
-                    answer = [
-                        entry(seq + shift, past.writes[seq - 1])
-                        for seq in range(request.start, stop)
-                    ]
+                    answer = list(map(fake_block, past.writes[request.start - 1 : stop - 1]))
                 elif isinstance(request, RunContract):
                     answer = run_toy(past, request)
-                elif isinstance(request, ReadOperations | IndexEntry):
+                elif isinstance(request, ReadOperations):
                     answer = answer_request(past, request)
                 else:
                     answer = None
@@ -312,9 +318,44 @@ def test_the_index_may_be_out_of_reach() -> None:
         verdict = drive_with(hidden)
         assert isinstance(verdict, CannotTell)
         assert verdict.code is UncertaintyCode.CANNOT_FETCH_INDEX
-    verdict = drive_with(past.length, shift=1)
+
+
+def test_a_checkpoint_of_another_index() -> None:
+    past = history()
+    past.do(ALICE, {"op": "increment"})
+    verdict, _ = drive(past, max_operations=0)
+    past.do(ALICE, {"op": "increment"})
+    verdict, _ = drive(past, replace(verdict.state, source_seq=2))
     assert isinstance(verdict, CannotTell)
     assert verdict.code is UncertaintyCode.UNEXPECTED_SEQ
+
+
+def test_operations_that_do_not_fit_into_memory_together() -> None:
+    past = history()
+    for _ in range(5):
+        past.do(ALICE, {"op": "increment"})
+    past.do(ALICE, {"op": "throw"})
+    past.writes.pop()
+    steps = replay(past.length)
+    answer: Any = None
+    groups = []
+    try:
+        while True:
+            request = steps.send(answer)
+            if isinstance(request, RunContract):
+                groups.append(len(request.operations))
+                answer = run_toy(past, request)
+            elif isinstance(request, Validated):
+                answer = None
+            else:
+                answer = answer_request(past, request)
+                if isinstance(request, ReadOperations):
+                    answer = answer[:2]
+    except StopIteration as stop:
+        verdict = stop.value
+    assert isinstance(verdict, Verified)
+    assert verdict.state.operations == 5
+    assert groups == [2, 2, 1]
 
 
 def test_the_counter_counts() -> None:

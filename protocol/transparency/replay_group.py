@@ -1,0 +1,194 @@
+"""One group of a replay: operations that run under one source and one set of participants.
+
+The three steps here gather what the judgement needs. Each may find that the group ends earlier:
+it then cuts the items off there and leaves the reason in ``stopped_by``, which counts only once
+all items before it are verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..crypto.hashes import leaf_hash
+from ..encoding.msgpack import Value, unpack_untrusted
+from ..encoding.paths import CONTRACT_SOURCE, INPUTS_PREFIX
+from ..errors import DecodeError, RecordError
+from ..limits import (
+    MAX_CHANGE_BYTES_PER_OPERATION,
+    MAX_CHANGES_PER_OPERATION,
+    MAX_REPLAY_GROUP_BYTES,
+)
+from .ack_rules import Members, begins_transaction, check_ack
+from .changes import size_of
+from .comparison import Transaction
+from .frauds import UncertaintyCode, Violation, ViolationCode
+from .operations import decode_operation_untrusted
+from .replay_entries import Entries
+from .replay_requests import (
+    AppliedOperation,
+    ContractRun,
+    IndexEntry,
+    IsForked,
+    OperationFacts,
+    OperationName,
+    OperationToApply,
+    ReadOperations,
+    RunContract,
+)
+from .replay_stop import Broken, Step, Unknown
+
+
+@dataclass(slots=True)
+class Item:
+    """A transaction on its way through its group.
+
+    Attributes:
+      transaction: the ack and what stands behind it.
+      block: the operation, once read.
+      op: the operation decoded.
+      readable: whether it could be decoded, so that the contract is given it.
+      result: what the contract did; None for an unreadable operation.
+    """
+
+    transaction: Transaction
+    block: bytes = b""
+    op: Value = None
+    readable: bool = True
+    result: AppliedOperation | None = None
+
+
+@dataclass(slots=True)
+class Group:
+    """The transactions being replayed, and why no more follow them (None: nothing is wrong)."""
+
+    items: list[Item] = field(default_factory=list)
+    stopped_by: Broken | Unknown | None = None
+
+    def cut(self, number: int, stopped_by: Broken | Unknown | None) -> None:
+        """Let the group end before item ``number``."""
+        del self.items[number:]
+        self.stopped_by = stopped_by
+
+
+def changes_rules(key: bytes) -> bool:
+    """Whether a write of this key changes what holds for the operations after it."""
+    return key.startswith(INPUTS_PREFIX) or key == CONTRACT_SOURCE
+
+
+def read_transactions(
+    group: Group, entries: Entries, position: int, members: Members, room: int
+) -> Step[None]:
+    """Take at most ``room`` acks from ``position`` on, and what stands behind them; rules 1 to 4.
+
+    ``members`` moves along.
+    """
+    size = 0
+    try:
+        while (
+            position < entries.length and len(group.items) < room and size < MAX_REPLAY_GROUP_BYTES
+        ):
+            transaction = yield from _read_transaction(entries, position, members)
+            group.items.append(Item(transaction))
+            position = transaction.stop
+            size += sum(len(entry.block) for entry in transaction.entries)
+            if any(changes_rules(entry.key) for entry in transaction.entries):
+                break
+    except (Broken, Unknown) as stop:
+        group.stopped_by = stop
+
+
+def _read_transaction(entries: Entries, seq: int, members: Members) -> Step[Transaction]:
+    entry = yield from entries.read(seq)
+    ack = check_ack(entry, members)
+    behind: list[IndexEntry] = []
+    size = 0
+    at_end = True
+    for position in range(seq + 1, entries.length):
+        following = yield from entries.read(position)
+        # No contract may write so much, so what is read is enough to tell.
+        too_much = len(behind) > MAX_CHANGES_PER_OPERATION or size > MAX_CHANGE_BYTES_PER_OPERATION
+        if (too_much and not members.legacy) or begins_transaction(following.key):
+            at_end = False
+            break
+        behind.append(following)
+        size += size_of(following.write)
+    return Transaction(seq, ack, entry, behind, at_end)
+
+
+def read_operations(group: Group, legacy: bool) -> Step[None]:
+    """Read the operations and decode them; rule 5."""
+    if not group.items:
+        return
+    acks = [item.transaction.ack for item in group.items]
+    answer: Sequence[OperationFacts | None] = yield ReadOperations(
+        tuple(OperationName(ack.origin, ack.seq, ack.op_hash, ack.oplog_head) for ack in acks)
+    )
+    if 0 < len(answer) < len(group.items):
+        group.cut(len(answer), None)
+    for number, (item, facts) in enumerate(zip(group.items, answer, strict=True)):
+        try:
+            item.block = yield from _check_operation(item.transaction, facts)
+            item.readable, item.op = _decode(item, legacy)
+        except (Broken, Unknown) as stop:
+            group.cut(number, stop)
+            return
+
+
+def _check_operation(transaction: Transaction, facts: OperationFacts | None) -> Step[bytes]:
+    ack = transaction.ack
+    if facts is None or (facts.oplog_head is None and ack.oplog_head is not None):
+        reason = f"Operation {ack.seq} of oplog {ack.origin.hex()} cannot be had."
+        raise Unknown(UncertaintyCode.CANNOT_FETCH_OP, reason, transaction.seq)
+    if ack.op_hash is None or (
+        ack.op_hash == leaf_hash(facts.block) and ack.oplog_head == facts.oplog_head
+    ):
+        return facts.block
+    if (yield IsForked(ack.origin, ack.seq)):
+        reason = f"Oplog {ack.origin.hex()} is forked: its writer is at fault."
+        raise Unknown(UncertaintyCode.OPLOG_FORKED, reason, transaction.seq)
+    violation = Violation(
+        ViolationCode.OPERATION_MISMATCH,
+        f"The ack names another operation than number {ack.seq} of oplog {ack.origin.hex()}.",
+        seq=transaction.seq,
+        actual=transaction.entry.write,
+    )
+    raise Broken(violation.at_operation(transaction.seq, ack.origin, ack.seq, facts.block))
+
+
+def _decode(item: Item, legacy: bool) -> tuple[bool, Value]:
+    """Whether the operation is readable, and the operation."""
+    try:
+        if legacy:
+            return True, unpack_untrusted(item.block)
+        return True, decode_operation_untrusted(item.block)
+    except DecodeError as error:
+        reason = f"What the original made of this operation is not known: {error}."
+        seq = item.transaction.seq
+        raise Unknown(UncertaintyCode.CONTRACT_NOT_RUN, reason, seq) from None
+    except RecordError:
+        return False, None
+
+
+def run_contract(group: Group, source: str, runtime_id: str | None) -> Step[None]:
+    """Have the contract applied to all readable operations."""
+    runnable = [item for item in group.items if item.readable]
+    answer: ContractRun = yield RunContract(
+        source,
+        runtime_id,
+        runnable[0].transaction.seq,
+        tuple(
+            OperationToApply(item.op, item.transaction.ack, item.transaction.seq)
+            for item in runnable
+        ),
+    )
+    results: Iterator[AppliedOperation] = iter(answer.results)
+    for number, item in enumerate(group.items):
+        if not item.readable:
+            continue
+        item.result = next(results, None)
+        if item.result is None:
+            reason = f"The contract was not run: {answer.fault or 'no reason given'}."
+            seq = item.transaction.seq
+            group.cut(number, Unknown(UncertaintyCode.CONTRACT_NOT_RUN, reason, seq))
+            return
