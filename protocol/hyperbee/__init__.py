@@ -20,7 +20,7 @@ from .history import HistoryReader, Operation
 from .prefix import sub_bounds, sub_prefix
 from .ranges import Bounds, RangeReader
 from .reading import BlockReads, Blocks, Entry, Recording, get, run
-from .writer import BeeBatch, BeeWriter, Compare, Delete, Put
+from .writer import BeeBatch, BeeWriter, CompareAndSwap, Delete, Put
 
 __all__ = [
     "BeeBatch",
@@ -30,7 +30,7 @@ __all__ = [
     "BlockReads",
     "Blocks",
     "Bounds",
-    "Compare",
+    "CompareAndSwap",
     "Delete",
     "DiffReader",
     "Difference",

@@ -22,6 +22,11 @@ class Operation(NamedTuple):
     key: bytes
     value: bytes | None
 
+    @property
+    def type(self) -> str:
+        """``"put"`` or ``"del"``."""
+        return "del" if self.deleted else "put"
+
 
 class HistoryReader:
     """The operations of blocks ``start`` to ``end`` (not included), one ``next`` at a time.

@@ -32,9 +32,9 @@ from .reading import BlockReads, Entry, find, read_block, read_root
 from .tree import Child, Node, compact_levels, number_levels
 from .varint import SHORT_VARINTS, decode_code, decode_pair, encode_varint
 
-Compare: TypeAlias = Callable[[Entry, Entry], bool]
-"""Compare-and-swap: given the entry that stands and the one to come (value None: a deletion), says
-whether to go on. Not asked where no entry stands."""
+CompareAndSwap: TypeAlias = Callable[[Entry, Entry], bool]
+"""Given the entry that stands and the one to come (value None: a deletion), says whether to go on.
+Not asked where no entry stands."""
 
 
 class Put(NamedTuple):
@@ -230,11 +230,11 @@ class BeeBatch:
         return self._writer.get(key)
 
     def put(
-        self, key: bytes, value: bytes | None, compare: Compare | None = None
+        self, key: bytes, value: bytes | None, cas: CompareAndSwap | None = None
     ) -> BlockReads[int | None]:
         """Set a key.
 
-        Returns: the seq of its block, or None when ``compare`` or the rule against duplicates
+        Returns: the seq of its block, or None when ``cas`` or the rule against duplicates
         refused it.
 
         Raises:
@@ -261,9 +261,9 @@ class BeeBatch:
             path.append(child)
             node = child.node or (yield from writer._load(child, len(path)))
 
-        if found and (compare is not None or not self._always_duplicate):
+        if found and (cas is not None or not self._always_duplicate):
             before = yield from writer._entry(key, decode_code(node.codes[i]))
-            refused = compare is not None and not compare(before, Entry(seq, key, value))
+            refused = cas is not None and not cas(before, Entry(seq, key, value))
             if refused or (not self._always_duplicate and before.value == value):
                 self._leave_marks(path)
                 return None
@@ -286,10 +286,10 @@ class BeeBatch:
         self.next_seq = seq + 1
         return seq
 
-    def delete(self, key: bytes, compare: Compare | None = None) -> BlockReads[int | None]:
+    def delete(self, key: bytes, cas: CompareAndSwap | None = None) -> BlockReads[int | None]:
         """Remove a key.
 
-        Returns: the seq of the block, or None when the key does not stand or ``compare`` refused.
+        Returns: the seq of the block, or None when the key does not stand or ``cas`` refused.
 
         Raises:
           LocalProtocolError: the key is too large.
@@ -309,9 +309,9 @@ class BeeBatch:
             if not node.children:
                 return None
             stack.append((yield from writer._load(node.children[i], len(stack))))
-        if compare is not None:
+        if cas is not None:
             before = yield from writer._entry(key, decode_code(node.codes[i]))
-            if not compare(before, Entry(seq, key, None)):
+            if not cas(before, Entry(seq, key, None)):
                 return None
         # From here on the tree is changed step by step, with blocks read in between.
         self._usable = False

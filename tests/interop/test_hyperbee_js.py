@@ -17,6 +17,7 @@ from protocol.hyperbee import (
     BeeWriter,
     BlockReads,
     Bounds,
+    CompareAndSwap,
     DiffReader,
     Entry,
     HistoryReader,
@@ -97,13 +98,13 @@ class Ours:
         kind, body = step
         batch = self._writer.begin()
         for op in [body] if kind == "op" else body:
-            compare: Callable[[Entry, Entry], bool] | None = None
+            cas: CompareAndSwap | None = None
             if isinstance(op[-1], bool):
-                compare = (lambda a: lambda _before, _after: a)(op[-1])
+                cas = (lambda a: lambda _before, _after: a)(op[-1])
             if op[0] == "put":
-                self.run(batch.put(op[1], op[2], compare))
+                self.run(batch.put(op[1], op[2], cas))
             else:
-                self.run(batch.delete(op[1], compare))
+                self.run(batch.delete(op[1], cas))
         self._made += batch.flush()
         # Batches are stacked now and then, and sometimes the writer starts over from the blocks.
         if self._random.random() < 0.4:
@@ -216,7 +217,7 @@ async def test_readers_agree(tmp_path: Path) -> None:
             seqs[random_.choice(["lt", "lte"])] = random_.randrange(1, 30)
             theirs = await peer.call("bee.history", bee=bee, options=seqs)
             assert [
-                ("del" if op.deleted else "put", Entry(op.seq, op.key, op.value))
+                (op.type, Entry(op.seq, op.key, op.value))
                 for op in ours.all(HistoryReader(len(ours.blocks), **seqs))
             ] == [(op["type"], entry_of(op)) for op in theirs]
 

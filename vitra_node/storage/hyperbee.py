@@ -1,0 +1,472 @@
+"""``Hyperbee``: a sorted key-value store in a Hypercore, as programs use it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Generic, Protocol, TypeVar
+
+import trio
+
+from protocol.errors import LocalProtocolError
+from protocol.hyperbee import (
+    BeeBatch,
+    BeeBlock,
+    BeeWriter,
+    BlockCache,
+    BlockReads,
+    Bounds,
+    CompareAndSwap,
+    Difference,
+    DiffReader,
+    Entry,
+    Header,
+    HistoryReader,
+    Operation,
+    RangeReader,
+    decode_block_untrusted,
+    decode_header_untrusted,
+    get,
+    sub_bounds,
+    sub_prefix,
+)
+
+from .errors import BlockNotAvailable, NotWritable, WriterConflict
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+# A full checkpoint costs more than most reads; other tasks still get their turn.
+_READS_PER_CHECKPOINT = 32
+
+
+class BeeCore(Protocol):
+    """What a Hyperbee needs of its core; a ``Hypercore`` is one."""
+
+    @property
+    def length(self) -> int:
+        """Number of blocks."""
+
+    @property
+    def fork(self) -> int:
+        """How often the core was truncated."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether blocks can be appended here."""
+
+    def local_block(self, index: int) -> bytes | None:
+        """A block, if it is stored here."""
+
+    async def get(self, index: int) -> bytes:
+        """A block, fetched from a peer if need be."""
+
+    async def append(self, blocks: Sequence[bytes]) -> int:
+        """Append blocks as a unit; gives the new length, once durable."""
+
+
+class _Reader(Protocol[T_co]):
+    def next(self) -> BlockReads[T_co | None]: ...
+
+
+class Entries(Generic[T]):
+    """What ``range``, ``history`` and ``diff`` give: ``async for`` over the results.
+
+    It stays with the version that the bee had at the call. Leaving the loop early needs no care.
+    """
+
+    def __init__(self, tree: _Tree, reader: _Reader[T], finish: Callable[[T], T | None]) -> None:
+        self._tree = tree
+        self._reader = reader
+        self._finish = finish
+
+    def __aiter__(self) -> Entries[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        while (found := await self._tree.drive(self._reader.next())) is not None:
+            finished = self._finish(found)
+            if finished is not None:
+                return finished
+        raise StopAsyncIteration
+
+
+class _Tree:
+    """One core and what all views of its tree share: decoded blocks, and the turn to write."""
+
+    def __init__(self, core: BeeCore, header: Header | None, always_duplicate: bool) -> None:
+        self.core = core
+        self._header = header
+        self._always_duplicate = always_duplicate
+        self._fork = core.fork
+        self._cache = BlockCache()
+        self._writer: BeeWriter | None = None
+        self._writing = trio.Lock()
+        self._reads = 0
+
+    @property
+    def blocks(self) -> BlockCache:
+        """Decoded blocks at hand."""
+        if self.core.fork != self._fork:
+            self._fork = self.core.fork
+            self._cache = BlockCache()
+            self._writer = None
+        return self._cache
+
+    async def drive(self, reads: BlockReads[T]) -> T:
+        """Run a reader or writer, fetching the blocks it asks for."""
+        core, cache, fork = self.core, self.blocks, self._fork
+        waited = False
+        try:
+            seq = next(reads)
+            while True:
+                data = core.local_block(seq)
+                if data is None:
+                    data = await core.get(seq)
+                    waited = True
+                if core.fork != fork:
+                    raise BlockNotAvailable("the core was truncated under its reader")
+                block: BeeBlock = decode_block_untrusted(data, seq)
+                cache.add(block)
+                seq = reads.send(block)
+        except StopIteration as stop:
+            result: T = stop.value
+        finally:
+            reads.close()
+        if not waited:
+            await self.give_way()
+        return result
+
+    async def give_way(self) -> None:
+        """Let other tasks run now and then."""
+        self._reads += 1
+        if self._reads % _READS_PER_CHECKPOINT:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[BeeBatch]:
+        """A batch that nobody else writes beside; flushed and appended at the end."""
+        core = self.core
+        if not core.writable:
+            raise NotWritable("this store cannot sign for the core of this Hyperbee")
+        async with self._writing:
+            cache = self.blocks
+            writer = self._writer
+            if writer is None or writer.length != core.length:
+                writer = self._writer = BeeWriter(
+                    core.length,
+                    cache=cache,
+                    header=self._header,
+                    always_duplicate=self._always_duplicate,
+                )
+            start, fork = core.length, core.fork
+            batch = writer.begin()
+            try:
+                yield batch
+                blocks = batch.flush()
+            finally:
+                batch.discard()
+            if not blocks:
+                return
+            # Dropped until the append is known to be done, so that a failure cannot leave a
+            # writer that is ahead of its core.
+            self._writer = None
+            if core.length != start or core.fork != fork:
+                raise WriterConflict("the core was changed by others while a batch was open")
+            # A cancelled append may still happen, which the next batch would not know of.
+            with trio.CancelScope(shield=True):
+                await core.append(blocks)
+            writer.appended()
+            self._writer = writer
+
+
+class Batch:
+    """Puts and deletions that ``Hyperbee.batch`` appends together.
+
+    Any task may use it until its block ends; what is read here includes what the batch has done.
+    """
+
+    def __init__(self, tree: _Tree, batch: BeeBatch, prefix: bytes) -> None:
+        self._tree = tree
+        self._batch = batch
+        self._prefix = prefix
+        self._turn = trio.Lock()
+
+    async def get(self, key: bytes) -> Entry | None:
+        """The entry of a key, or None."""
+        found = await self._run(self._batch.get(self._prefix + key))
+        return None if found is None else found._replace(key=key)
+
+    async def put(
+        self, key: bytes, value: bytes | None, *, cas: CompareAndSwap | None = None
+    ) -> int | None:
+        """Set a key; see ``Hyperbee.put``. The seq holds once the batch is appended."""
+        return await self._run(self._batch.put(self._prefix + key, value, self._stripped(cas)))
+
+    async def delete(self, key: bytes, *, cas: CompareAndSwap | None = None) -> int | None:
+        """Remove a key; see ``Hyperbee.delete``."""
+        return await self._run(self._batch.delete(self._prefix + key, self._stripped(cas)))
+
+    def _stripped(self, cas: CompareAndSwap | None) -> CompareAndSwap | None:
+        if cas is None or not self._prefix:
+            return cas
+        ask, size = cas, len(self._prefix)
+        return lambda before, after: ask(
+            before._replace(key=before.key[size:]), after._replace(key=after.key[size:])
+        )
+
+    async def _run(self, reads: BlockReads[T]) -> T:
+        # An operation that waits for a block must be over before the next one changes the tree.
+        try:
+            self._turn.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turn.acquire()
+        try:
+            return await self._tree.drive(reads)
+        finally:
+            self._turn.release()
+
+
+class Hyperbee:
+    """A view of the sorted key-value store in ``core``: keys and values are bytes.
+
+    ``Hyperbee(core)`` shows the newest version and writes; ``checkout`` and ``snapshot`` show one
+    version for ever; ``sub`` shows the keys behind a prefix. Views of one ``Hyperbee`` share their
+    cache and take turns writing. There must be one ``Hyperbee`` for all that write to a core.
+
+    Reading fetches only the blocks on the way to the answer, from peers where they are not stored
+    here; it raises ``BlockNotAvailable`` when the core is truncated meanwhile, and
+    ``BeeBlockError`` when the core does not hold a proper Hyperbee.
+
+    Args:
+      header: block 0, if the core is empty and this bee writes to it first.
+      always_duplicate: whether a put of the value that stands is written again.
+    """
+
+    def __init__(
+        self, core: BeeCore, *, header: Header | None = None, always_duplicate: bool = True
+    ) -> None:
+        self._tree = _Tree(core, header, always_duplicate)
+        self._version: int | None = None
+        self._prefix = b""
+
+    @property
+    def core(self) -> BeeCore:
+        """The core below."""
+        return self._tree.core
+
+    @property
+    def version(self) -> int:
+        """Blocks of the core that this view shows; 1 is the empty tree."""
+        return max(1, self._tree.core.length if self._version is None else self._version)
+
+    @property
+    def prefix(self) -> bytes:
+        """What stands before the keys of this view in the core; empty unless it is a sub."""
+        return self._prefix
+
+    async def header(self) -> Header | None:
+        """Block 0, or None while the core is empty.
+
+        Raises:
+          BeeBlockError: the core does not hold a Hyperbee.
+        """
+        core = self._tree.core
+        return decode_header_untrusted(await core.get(0)) if core.length else None
+
+    # Reading --------------------------------------------------------------------------------------
+
+    async def get(self, key: bytes) -> Entry | None:
+        """The entry of a key, or None."""
+        tree = self._tree
+        found = await tree.drive(get(self.version, self._prefix + key, tree.blocks))
+        return None if found is None else found._replace(key=key)
+
+    def range(
+        self,
+        *,
+        gt: bytes | None = None,
+        gte: bytes | None = None,
+        lt: bytes | None = None,
+        lte: bytes | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Entries[Entry]:
+        """The entries between two keys, in the order of their keys as bytes.
+
+        Raises:
+          LocalProtocolError: two lower or two upper bounds.
+        """
+        tree = self._tree
+        reader = RangeReader(
+            self.version,
+            self._bounds(Bounds(gt, gte, lt, lte)),
+            reverse=reverse,
+            limit=limit,
+            blocks=tree.blocks,
+        )
+        return Entries(tree, reader, self._strip)
+
+    async def peek(
+        self,
+        *,
+        gt: bytes | None = None,
+        gte: bytes | None = None,
+        lt: bytes | None = None,
+        lte: bytes | None = None,
+        reverse: bool = False,
+    ) -> Entry | None:
+        """The first entry that ``range`` would give, or None."""
+        entries = self.range(gt=gt, gte=gte, lt=lt, lte=lte, reverse=reverse, limit=1)
+        return await anext(entries, None)
+
+    def history(
+        self,
+        *,
+        gt: int | None = None,
+        gte: int | None = None,
+        lt: int | None = None,
+        lte: int | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> Entries[Operation]:
+        """The puts and deletions in the order they were written.
+
+        The bounds are numbers of blocks; negative ones count back from ``version``. ``limit``
+        counts blocks, in a sub also those of keys outside it, which are left out.
+        """
+        tree = self._tree
+        reader = HistoryReader(
+            self.version,
+            gt=gt,
+            gte=gte,
+            lt=lt,
+            lte=lte,
+            reverse=reverse,
+            limit=limit,
+            blocks=tree.blocks,
+        )
+
+        def strip(operation: Operation) -> Operation | None:
+            if not operation.key.startswith(self._prefix):
+                return None
+            return operation._replace(key=operation.key[len(self._prefix) :])
+
+        return Entries(tree, reader, strip)
+
+    def diff(
+        self,
+        other: int | Hyperbee,
+        *,
+        gt: bytes | None = None,
+        gte: bytes | None = None,
+        lt: bytes | None = None,
+        lte: bytes | None = None,
+        limit: int | None = None,
+    ) -> Entries[Difference]:
+        """The keys whose entry is not the same in this view (``left``) and ``other`` (``right``).
+
+        ``other`` is a version, or another view of the same core.
+
+        Raises:
+          LocalProtocolError: two lower or two upper bounds, or a view of another core.
+        """
+        if isinstance(other, Hyperbee):
+            if other.core is not self.core:
+                raise LocalProtocolError("a difference is between versions of one core")
+            other = other.version
+        tree = self._tree
+        bounds = self._bounds(Bounds(gt, gte, lt, lte))
+        reader = DiffReader(self.version, other, bounds, limit=limit, blocks=tree.blocks)
+
+        def strip(found: Difference) -> Difference:
+            return Difference(
+                found.left and self._strip(found.left), found.right and self._strip(found.right)
+            )
+
+        return Entries(tree, reader, strip)
+
+    # Views ----------------------------------------------------------------------------------------
+
+    def checkout(self, version: int) -> Hyperbee:
+        """This tree when its core had ``version`` blocks; read-only.
+
+        In the middle of a batch there is no version to read: nothing but the end of a batch holds
+        a whole tree.
+        """
+        return self._view(version, self._prefix)
+
+    def snapshot(self) -> Hyperbee:
+        """This tree as it is now; read-only."""
+        return self.checkout(self.version)
+
+    def sub(self, prefix: bytes, *, separator: bytes = b"\x00") -> Hyperbee:
+        """The keys that begin with ``prefix`` and ``separator``, without these.
+
+        In ``range`` without a lower bound, the keys ``b""`` and ``b"\\0"`` of a sub are left out,
+        as in JavaScript.
+
+        Raises:
+          LocalProtocolError: such keys have no upper bound.
+        """
+        return self._view(self._version, sub_prefix(self._prefix, prefix, separator))
+
+    def _view(self, version: int | None, prefix: bytes) -> Hyperbee:
+        view = object.__new__(Hyperbee)
+        view._tree = self._tree
+        view._version = version
+        view._prefix = prefix
+        return view
+
+    # Writing --------------------------------------------------------------------------------------
+
+    async def put(
+        self, key: bytes, value: bytes | None, *, cas: CompareAndSwap | None = None
+    ) -> int | None:
+        """Set a key; durable when it returns.
+
+        ``cas`` is asked, where the key stands, whether to replace its entry (first argument) by
+        the new one (second).
+
+        Returns: the seq of the new block, or None when nothing was written.
+
+        Raises:
+          NotWritable: this view or its core cannot be written.
+          LocalProtocolError: key and value are over ``MAX_BEE_ENTRY_BYTES``.
+          WriterConflict: something else appended to the core meanwhile.
+        """
+        async with self.batch() as batch:
+            return await batch.put(key, value, cas=cas)
+
+    async def delete(self, key: bytes, *, cas: CompareAndSwap | None = None) -> int | None:
+        """Remove a key; durable when it returns. Where it does not stand, nothing is written.
+
+        Returns and raises as ``put``.
+        """
+        async with self.batch() as batch:
+            return await batch.delete(key, cas=cas)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
+        """``async with bee.batch() as batch``: appended as a unit when the block ends.
+
+        Nothing is written when the block raises. Others that write wait until then, so inside the
+        block write through ``batch`` only.
+
+        Raises:
+          NotWritable, WriterConflict: see ``put``.
+        """
+        if self._version is not None:
+            raise NotWritable("a checkout is read-only")
+        async with self._tree.batch() as batch:
+            yield Batch(self._tree, batch, self._prefix)
+
+    # Inside ---------------------------------------------------------------------------------------
+
+    def _bounds(self, bounds: Bounds) -> Bounds:
+        return sub_bounds(self._prefix, bounds) if self._prefix else bounds
+
+    def _strip(self, entry: Entry) -> Entry:
+        return entry._replace(key=entry.key[len(self._prefix) :]) if self._prefix else entry
