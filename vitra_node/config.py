@@ -26,7 +26,7 @@ MAX_CONFIG_BYTES = 1024 * 1024
 ROLES = ("executor", "participant", "monitor")
 
 _HOST_PORT = re.compile(
-    r"^(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:\s]+)):(?P<port>\d{1,5})$"
+    r"^(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:\s]+)):(?P<port>[0-9]{1,5})$"
 )
 
 

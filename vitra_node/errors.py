@@ -5,6 +5,9 @@ what failed, what stayed unchanged, what to try. Lower layers raise errors of th
 ``api/failures.py`` turns those into these, and ``cli/exit_codes.py`` turns these into exit codes.
 """
 
+# The names are verdicts, as in the table of exit codes; "Error" behind each would say nothing.
+# ruff: noqa: N818
+
 from __future__ import annotations
 
 from typing import ClassVar

@@ -1,0 +1,122 @@
+"""Making and unmaking data directories: what no running node can be asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..config import CONFIG_NAME, Address, read_config, write_config
+from ..database import CACHE_NAME, Database
+from ..errors import NotFound
+from ..frauds import DIRECTORY_NAME as FRAUD_NAME
+from ..ledger.own_oplogs import OwnOplogs
+from ..storage.corestore import DATA_NAME, Corestore
+from ..storage.key_files import KEYS_DIRECTORY
+from ..storage.lock import LOCK_NAME, DirectoryLock
+from .failures import telling
+from .local import Narrate, reach_peers
+from .socket_file import SOCKET_NAME
+
+# Everything that a node writes into its directory. The configuration goes last, so that an
+# interrupted deletion can be taken up again; other files in the directory are never touched.
+_OWN_FILES = (
+    SOCKET_NAME,
+    DATA_NAME,
+    f"{DATA_NAME}-lock",
+    CACHE_NAME,
+    FRAUD_NAME,
+    KEYS_DIRECTORY,
+    CONFIG_NAME,
+    LOCK_NAME,
+)
+
+
+async def create_database(
+    directory: Path, source: str, participants: Sequence[bytes]
+) -> dict[str, Any]:
+    """Make a database whose executor is this directory; returns what ``init`` prints.
+
+    Raises VitraError: UsageProblem when the contract cannot run (nothing is created), NotAllowed
+    when the directory has a database already.
+    """
+    with telling():
+        async with Database.create(
+            directory, contract=source, participants=participants
+        ) as database:
+            oplog = database.local_oplog
+            return {
+                "key": database.key.hex(),
+                "role": "executor",
+                "oplog": None if oplog is None else oplog.key.hex(),
+            }
+
+
+async def join_database(
+    directory: Path, key: bytes, peers: tuple[Address, ...], narrate: Narrate
+) -> dict[str, Any]:
+    """Get a database by its key; returns what ``join`` prints.
+
+    The peers are remembered, and tried once: one that cannot be reached is narrated.
+    """
+    with telling():
+        async with Database.load(directory, key) as database:
+            config = read_config(directory).with_peers(peers)
+            write_config(directory, config)
+            if not database.is_executor:
+                await reach_peers(database, config, narrate)
+            oplog = database.local_oplog
+            return {
+                "key": database.key.hex(),
+                "role": "executor" if database.is_executor else "participant",
+                "oplog": None if oplog is None else oplog.key.hex(),
+                "index_length": database.index.length,
+                "peers": len(database.peers),
+            }
+
+
+async def prepare_oplog(directory: Path) -> dict[str, Any]:
+    """Make an oplog in a directory that has no database yet.
+
+    Its key can then be named to whoever makes the database, and the directory joins it later.
+    """
+    with telling():
+        async with Corestore.open(directory) as store:
+            core = await OwnOplogs(store).create()
+            config = read_config(directory)
+            if config.local_oplog is None:
+                write_config(directory, replace(config, local_oplog=core.key))
+            return {"key": core.key.hex(), "length": 0, "active": False, "writable": True}
+
+
+def destroy_directory(directory: Path) -> list[str]:
+    """Delete all that a node wrote into the directory, and the directory when nothing is left.
+
+    Returns the names that were deleted. Raises VitraError: NotFound when there is nothing of a
+    node's, NotAllowed when a process holds the directory.
+    """
+    present = [name for name in _OWN_FILES if os.path.lexists(directory / name)]
+    if not {CONFIG_NAME, DATA_NAME, KEYS_DIRECTORY} & set(present):
+        raise NotFound(f"There is no database in {directory}.", unchanged="Nothing was deleted.")
+    with telling():
+        lock = DirectoryLock(directory)
+        try:
+            for name in present:
+                path = directory / name
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        finally:
+            lock.release()
+        _remove_if_empty(directory)
+    return present
+
+
+def _remove_if_empty(directory: Path) -> None:
+    (directory / LOCK_NAME).unlink(missing_ok=True)
+    if directory != Path.cwd() and not any(directory.iterdir()):
+        directory.rmdir()

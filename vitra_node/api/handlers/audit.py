@@ -1,0 +1,85 @@
+"""Verifying: once, while the database grows, and what was found."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import trio
+
+from ...errors import NotFound
+from ...frauds import ContractFraudProof
+from ..session import BackgroundMonitor, Session
+from ..shapes import event_shape, fraud_shape, report_shape, violated_shape
+
+_log = logging.getLogger(__name__)
+
+
+async def verify(session: Session) -> dict[str, Any]:
+    """Replay the whole index and compare. The verdict is in the answer, also a violation."""
+    started = time.perf_counter()
+    try:
+        report = await session.database.verify()
+    except ContractFraudProof as fraud:
+        return violated_shape(fraud, time.perf_counter() - started)
+    return report_shape(report)
+
+
+@asynccontextmanager
+async def events(session: Session) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Verify what is there and all that follows: ``validated`` and ``violation`` events."""
+    async with session.database.monitor() as found:
+        shaped = _shaped(found)
+        async with aclosing(shaped):
+            yield shaped
+
+
+async def start_monitor(session: Session) -> dict[str, Any]:
+    """Let the node verify in the background until ``monitor.stop``."""
+    node = session.running_node()
+    if session.monitor is not None:
+        return {"monitoring": True, "already": True}
+    session.monitor = BackgroundMonitor(trio.CancelScope())
+    node.tasks.start_soon(_monitor_in_background, session, session.monitor)
+    return {"monitoring": True, "already": False}
+
+
+async def stop_monitor(session: Session) -> dict[str, Any]:
+    """End the monitor that ``monitor.start`` began."""
+    session.running_node()
+    if session.monitor is None:
+        raise NotFound("No monitor is running.", advice="Start one with `vitra monitor start`.")
+    session.monitor.scope.cancel()
+    session.monitor = None
+    return {"monitoring": False}
+
+
+async def list_frauds(session: Session) -> list[dict[str, Any]]:
+    """The fraud proofs this directory keeps."""
+    return [fraud_shape(fraud) for fraud in session.database.frauds()]
+
+
+async def show_fraud(session: Session, *, fraud: str) -> dict[str, Any]:
+    """One fraud proof in full; ``proof`` is what its file holds."""
+    found = session.database.fraud(fraud)
+    return {**fraud_shape(found), "proof": json.loads(found.to_json())}
+
+
+async def _shaped(found: AsyncIterator[Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async for event in found:
+        yield event_shape(event)
+
+
+async def _monitor_in_background(session: Session, monitor: BackgroundMonitor) -> None:
+    with monitor.scope:
+        async with events(session) as found:
+            async for event in found:
+                if event["event"] == "violation":
+                    monitor.violation = event
+                    _log.error("the contract is violated: %s", event)
+                else:
+                    monitor.validated += 1

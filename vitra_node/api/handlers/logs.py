@@ -1,0 +1,79 @@
+"""The history of the index and of the oplogs, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from protocol.encoding.msgpack import unpack_untrusted
+
+from ...errors import NotFound
+from ...key_text import parse_key
+from ..json_values import to_json
+from ..parameters import Count
+from ..session import Session
+from ..shapes import history_shape
+
+if TYPE_CHECKING:
+    from ...ledger.oplogs import Oplog
+
+INDEX = "index"
+LOCAL = "local"
+
+
+@asynccontextmanager
+async def history(
+    session: Session,
+    *,
+    log: str = INDEX,
+    start: Count = 0,
+    end: Count | None = None,
+    reverse: bool = False,
+) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """The blocks of a log, oldest first: of the index (puts and deletions), or of an oplog.
+
+    ``log`` is ``index``, ``local`` for this node's oplog, or a key.
+    """
+    oplog = _find(session, log)
+    if oplog is None:
+        events = _index_history(session, start, end, reverse)
+    else:
+        events = _oplog_history(oplog, start, end, reverse)
+    async with aclosing(events):
+        yield events
+
+
+async def _index_history(
+    session: Session, start: int, end: int | None, reverse: bool
+) -> AsyncGenerator[dict[str, Any], None]:
+    entries = session.database.index.history(start=start, end=end, reverse=reverse)
+    async for entry in entries:
+        yield history_shape(entry)
+
+
+async def _oplog_history(
+    oplog: Oplog, start: int, end: int | None, reverse: bool
+) -> AsyncGenerator[dict[str, Any], None]:
+    stop = oplog.length if end is None else min(end, oplog.length)
+    numbers = range(start, stop)
+    for seq in reversed(numbers) if reverse else numbers:
+        value = unpack_untrusted(await oplog.core.get(seq))
+        yield {"seq": seq, "type": "op", "value": to_json(value)}
+
+
+def _find(session: Session, log: str) -> Oplog | None:
+    """The oplog that is meant, or None for the index."""
+    database = session.database
+    if log == INDEX:
+        return None
+    if log == LOCAL:
+        if database.local_oplog is None:
+            raise NotFound(
+                "This directory has no oplog of its own.", advice="Make one with `vitra oplog new`."
+            )
+        return database.local_oplog
+    key = parse_key(log)
+    if key == database.key:
+        return None
+    return session.oplog(key)

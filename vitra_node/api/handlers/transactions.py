@@ -1,0 +1,80 @@
+"""Transactions this node published."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from protocol.crypto.hashes import leaf_hash
+from protocol.encoding.msgpack import same_value, unpack_untrusted
+
+from ...errors import NetworkProblem, NotFound
+from ..parameters import Number
+from ..session import Session
+from ..shapes import processed_shape, transaction_shape
+
+if TYPE_CHECKING:
+    from ...transactions import Transaction
+
+
+async def list_(session: Session) -> list[dict[str, Any]]:
+    """All transactions that this directory keeps, oldest first."""
+    return [await transaction_shape(item) for item in await session.database.transactions()]
+
+
+async def show(session: Session, *, tx: str) -> dict[str, Any]:
+    """One transaction, with ``results`` when all of it was executed."""
+    transaction = await find(session, tx)
+    if await transaction.is_processed():
+        return await processed_shape(transaction)
+    return await transaction_shape(transaction)
+
+
+async def wait(session: Session, *, tx: str, wait_seconds: Number | None = None) -> dict[str, Any]:
+    """The same as ``tx.show``, once every operation was executed; NetworkProblem if too late."""
+    return await processed_in_time(await find(session, tx), wait_seconds)
+
+
+async def verify(session: Session, *, tx: str) -> dict[str, Any]:
+    """Whether each operation stands in its log as it was published, and was acknowledged as such.
+
+    ``violated`` here comes without a proof; ``audit.verify`` makes one.
+    """
+    transaction = await find(session, tx)
+    shape = {"tx": tx, "operations": len(transaction.operations)}
+    acks = await transaction.acks()
+    for operation, ack in zip(transaction.operations, acks, strict=True):
+        if ack is None:
+            reason = f"operation {operation.seq} is not executed yet"
+            return {**shape, "verdict": "cannot tell", "reason": reason}
+        block = await session.oplog(operation.oplog).core.get(operation.seq)
+        acknowledged = ack[1].get("opHash", leaf_hash(block))
+        if not same_value(unpack_untrusted(block), operation.value):
+            reason = f"operation {operation.seq} stands in the log as another one"
+            return {**shape, "verdict": "violated", "reason": reason}
+        if acknowledged != leaf_hash(block):
+            reason = f"the executor acknowledged another operation {operation.seq}"
+            return {**shape, "verdict": "violated", "reason": reason}
+    return {**shape, "verdict": "verified"}
+
+
+async def find(session: Session, tx: str) -> Transaction:
+    """A stored transaction by its id; NotFound when there is none."""
+    transaction = await session.database.transaction(tx)
+    if transaction is None:
+        raise NotFound(f"There is no transaction {tx} here.", advice="See all with `vitra tx ls`.")
+    return transaction
+
+
+async def processed_in_time(transaction: Transaction, seconds: float | None) -> dict[str, Any]:
+    """The transaction with its results, once they are there; NetworkProblem after ``seconds``."""
+    with trio.move_on_after(math.inf if seconds is None else seconds):
+        return await processed_shape(transaction)
+    raise NetworkProblem(
+        f"The executor has not executed transaction {transaction.id} within {seconds:g} seconds.",
+        unchanged="Its operations are published and stay so.",
+        advice=f"Do not call again; wait with `vitra tx show --wait {transaction.id}`.",
+        tx=transaction.id,
+    )

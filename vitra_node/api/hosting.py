@@ -1,0 +1,99 @@
+"""A long-running process around one data directory: what ``vitra serve`` runs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from ..config import Address
+from ..database import Database
+from ..errors import VitraError
+from .failures import telling
+from .local import CONNECT_SECONDS, database_key
+from .server import ControlServer
+from .session import RunningNode, Session
+
+_log = logging.getLogger(__name__)
+
+# A peer that is away is tried again after these seconds, then every last of them: soon enough for
+# one that restarts, seldom enough for one that is gone.
+_RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What to serve.
+
+    Attributes:
+      directory: the data directory.
+      listen: where to take connections of peers, None for nowhere.
+      peers: whom to stay connected with.
+      ready: called once with the fields of the line that ``serve`` prints.
+      narrate: told in sentences what happens.
+    """
+
+    directory: Path
+    listen: Address | None
+    peers: tuple[Address, ...]
+    ready: Callable[[dict[str, Any]], None]
+    narrate: Callable[[str], None]
+
+
+async def host(hosting: Hosting, stop: trio.Event) -> None:
+    """Serve until ``stop`` is set; then close everything, the store before the control socket.
+
+    Raises VitraError: NotFound without a database, NotAllowed when another process has it,
+    NetworkProblem when the address cannot be had.
+    """
+    directory = hosting.directory
+    database_key(directory)
+    with telling():
+        async with ControlServer.open() as server, Database.load(directory) as database:
+            bound = await _listen(database, hosting.listen)
+            async with trio.open_nursery() as tasks:
+                node = RunningNode(tasks, stop, bound, time.time())
+                session = Session(database, directory, node)
+                async with server.answering(session, directory):
+                    for peer in hosting.peers:
+                        tasks.start_soon(keep_connected, database, peer)
+                    hosting.ready(ready_line(session))
+                    await stop.wait()
+                tasks.cancel_scope.cancel()
+
+
+def ready_line(session: Session) -> dict[str, Any]:
+    """What ``serve`` prints once it is ready. ``dht`` is null until there is one."""
+    node = session.running_node()
+    return {
+        "key": session.database.key.hex(),
+        "role": session.role,
+        "listen": None if node.listen is None else str(node.listen),
+        "dht": None,
+    }
+
+
+async def keep_connected(database: Database, peer: Address) -> None:
+    """Connect to a peer, and again whenever the connection is lost, until cancelled."""
+    attempt = 0
+    while True:
+        try:
+            with telling(), trio.fail_after(CONNECT_SECONDS):
+                await database.connect(peer.host, peer.port)
+            return
+        except VitraError as error:
+            _log.info("no connection to %s: %s", peer, error.failed)
+        await trio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
+        attempt += 1
+
+
+async def _listen(database: Database, listen: Address | None) -> Address | None:
+    if listen is None:
+        return None
+    host, port = await database.listen(listen.host, listen.port)
+    return Address(host, port)

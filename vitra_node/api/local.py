@@ -1,0 +1,127 @@
+"""Opens a data directory for one command, in this process, when no node serves it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from ..config import Address, DirectoryConfig, read_config
+from ..database import Database
+from ..errors import NotFound, VitraError
+from ..storage.errors import StoreInUse
+from .failures import telling
+from .frames import Json
+from .methods import find_method, invoke, open_events
+from .session import Session
+
+_log = logging.getLogger(__name__)
+
+# A peer that does not take the connection within this time is passed over.
+CONNECT_SECONDS = 5.0
+
+# To learn the newest head takes one round trip; more than this is a peer that hangs.
+SYNC_SECONDS = 10.0
+
+# Another command that holds the store is usually done sooner, and a node that is just starting
+# answers sooner. The lock is between processes, so there is nothing to wait on but time.
+IN_USE_SECONDS = 5.0
+_IN_USE_STEP_SECONDS = 0.05
+
+Narrate = Callable[[str], None]
+
+
+class LocalConnection:
+    """Answers from a database that is open in this process."""
+
+    to_node = False
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def call(self, method: str, /, **params: Json) -> Any:
+        """See ``Connection.call``."""
+        return await invoke(self.session, find_method(method), params)
+
+    @asynccontextmanager
+    async def stream(self, method: str, /, **params: Json) -> AsyncIterator[AsyncIterator[Any]]:
+        """See ``Connection.stream``."""
+        with telling():
+            async with open_events(self.session, find_method(method), params) as events:
+                yield events
+
+
+def database_key(directory: Path) -> bytes:
+    """The key of the database in a directory; raises NotFound when it has none."""
+    key = read_config(directory).key
+    if key is None:
+        raise NotFound(
+            f"There is no database in {directory}.",
+            advice="Make one with `vitra init CONTRACT.js`, or get one with `vitra join KEY`.",
+        )
+    return key
+
+
+@asynccontextmanager
+async def open_locally(
+    directory: Path, *, with_peers: bool, narrate: Narrate
+) -> AsyncIterator[LocalConnection]:
+    """The database of a directory, opened here and closed with the block.
+
+    With ``with_peers``, the remembered peers are connected first and the newest state is learnt;
+    peers that cannot be reached are narrated and passed over.
+
+    Raises NotFound when there is no database, NotAllowed when another process keeps it open.
+    """
+    database_key(directory)
+    with telling():
+        async with AsyncExitStack() as stack:
+            database = await _enter(stack, directory)
+            if with_peers and not database.is_executor:
+                await reach_peers(database, read_config(directory), narrate)
+            yield LocalConnection(Session(database, directory))
+
+
+@asynccontextmanager
+async def open_sandbox(contract: str) -> AsyncIterator[LocalConnection]:
+    """A database in memory around a contract, gone with the block."""
+    with telling():
+        async with Database.sandbox(contract=contract) as database:
+            yield LocalConnection(Session(database, None))
+
+
+async def _enter(stack: AsyncExitStack, directory: Path) -> Database:
+    deadline = trio.current_time() + IN_USE_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(Database.load(directory))
+        except StoreInUse:
+            if trio.current_time() >= deadline:
+                raise
+        await trio.sleep(_IN_USE_STEP_SECONDS)
+
+
+async def reach_peers(database: Database, config: DirectoryConfig, narrate: Narrate) -> None:
+    """Connect to the remembered peers and learn the newest state; narrate who does not answer."""
+    reached = [peer for peer in config.peers if await _reach(database, peer, narrate)]
+    if not reached:
+        return
+    with trio.move_on_after(SYNC_SECONDS) as scope:
+        await database.sync()
+    if scope.cancelled_caught:
+        narrate("The peers do not answer; this is the state known here.")
+
+
+async def _reach(database: Database, peer: Address, narrate: Narrate) -> bool:
+    try:
+        with trio.fail_after(CONNECT_SECONDS), telling():
+            await database.connect(peer.host, peer.port)
+    except (VitraError, trio.TooSlowError) as error:
+        _log.debug("no connection to %s", peer, exc_info=error)
+        narrate(f"The peer {peer} cannot be reached; what is known here is used.")
+        return False
+    return True

@@ -1,0 +1,161 @@
+"""The JSON of each thing that methods answer with. Scripts rely on these fields; only add."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..roles.monitor import MonitorEvent, Validated, ViolationFound
+from .json_values import to_json
+
+if TYPE_CHECKING:
+    from ..contracts.engine import Entry
+    from ..database import Database, VerifyReport
+    from ..frauds import ContractFraudProof
+    from ..ledger.index import HistoryEntry
+    from ..ledger.oplogs import Oplog
+    from ..transactions import Operation, Result, Transaction
+
+
+def entry_shape(entry: Entry) -> dict[str, Any]:
+    """One entry of the index."""
+    return {"path": entry.path, "seq": entry.seq, "value": to_json(entry.value)}
+
+
+def listed_entry_shape(entry: Entry) -> dict[str, Any]:
+    """One entry of a listing; a container stands for everything below its path."""
+    return {**entry_shape(entry), "name": entry.name, "container": entry.container}
+
+
+def oplog_shape(oplog: Oplog) -> dict[str, Any]:
+    """One participant's log."""
+    return {
+        "key": oplog.key.hex(),
+        "length": oplog.length,
+        "active": oplog.active,
+        "writable": oplog.writable,
+    }
+
+
+def operation_shape(operation: Operation) -> dict[str, Any]:
+    """One operation as it stands in its oplog."""
+    return {
+        "oplog": operation.oplog.hex(),
+        "seq": operation.seq,
+        "value": to_json(operation.value),
+    }
+
+
+def history_shape(entry: HistoryEntry) -> dict[str, Any]:
+    """One block of the index log: a value put or deleted."""
+    return {
+        "seq": entry.seq,
+        "type": entry.type,
+        "path": entry.path,
+        "value": to_json(entry.value),
+    }
+
+
+async def transaction_shape(transaction: Transaction) -> dict[str, Any]:
+    """What ``call`` answers, and ``tx show``."""
+    return {
+        "response": to_json(transaction.response),
+        "tx": transaction.id,
+        "operations": [operation_shape(operation) for operation in transaction.operations],
+        "stage": await transaction.stage(),
+        "method": transaction.method,
+        "params": to_json(transaction.params),
+    }
+
+
+def result_shape(result: Result) -> dict[str, Any]:
+    """What became of one operation: its ack, and the changes the contract made."""
+    return {
+        "operation": operation_shape(result.operation),
+        "ack": to_json(result.ack),
+        "ack_seq": result.ack_seq,
+        "changes": [history_shape(change) for change in result.changes],
+    }
+
+
+async def processed_shape(transaction: Transaction) -> dict[str, Any]:
+    """The same with its results; waits until every operation was executed."""
+    results = await transaction.results()
+    return {
+        **await transaction_shape(transaction),
+        "results": [result_shape(result) for result in results],
+    }
+
+
+def info_shape(database: Database, role: str) -> dict[str, Any]:
+    """What a database is and how far this copy has come."""
+    return {
+        "key": database.key.hex(),
+        "role": role,
+        "index": {"length": database.index.length, "fork": database.index.core.fork},
+        "oplogs": [oplog_shape(oplog) for oplog in database.oplogs],
+        "peers": len(database.peers),
+    }
+
+
+def report_shape(report: VerifyReport) -> dict[str, Any]:
+    """What ``verify`` answers when nothing is violated."""
+    shape = {
+        "verdict": report.verdict,
+        "operations": report.operations,
+        "index_length": report.index_length,
+        "seconds": round(report.seconds, 6),
+    }
+    return shape if report.reason is None else {**shape, "reason": report.reason}
+
+
+def violated_shape(fraud: ContractFraudProof, seconds: float) -> dict[str, Any]:
+    """What ``verify`` answers when the executor broke the contract."""
+    return {
+        "verdict": "violated",
+        "operations": fraud.details.get("operations"),
+        "index_length": fraud.proof.length,
+        "seconds": round(seconds, 6),
+        "proof": None if fraud.file is None else str(fraud.file),
+        "kind": "ContractFraudProof",
+        "code": fraud.code,
+        "reason": fraud.proof.violation.reason,
+    }
+
+
+def fraud_shape(fraud: ContractFraudProof) -> dict[str, Any]:
+    """One kept fraud proof, without its evidence."""
+    return {
+        "id": fraud.id,
+        "kind": "ContractFraudProof",
+        "code": fraud.code,
+        "reason": fraud.proof.violation.reason,
+        "seq": fraud.proof.violation.seq,
+        "file": None if fraud.file is None else str(fraud.file),
+    }
+
+
+def event_shape(event: MonitorEvent) -> dict[str, Any]:
+    """One event of a monitor; ``event`` names its kind."""
+    if isinstance(event, Validated):
+        return {
+            "event": "validated",
+            "operations": event.operations,
+            "index_length": event.index_length,
+            "acks": [{"oplog": ack.origin.hex(), "seq": ack.seq} for ack in event.acks],
+        }
+    if isinstance(event, ViolationFound):
+        fraud = event.proof
+        return {
+            "event": "violation",
+            "kind": "ContractFraudProof",
+            "code": fraud.code,
+            "reason": fraud.proof.violation.reason,
+            "proof": None if fraud.file is None else str(fraud.file),
+            "id": fraud.id,
+        }
+    return {
+        "event": "undecided",
+        "code": event.code,
+        "reason": event.reason,
+        "index_length": event.index_length,
+    }

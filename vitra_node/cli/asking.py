@@ -1,0 +1,58 @@
+"""Asks the running node, or the database opened here: the one place that chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from ..api.client import ControlClient
+from ..api.connection import Connection, NodeConnection, run_without_loop
+from ..errors import NotFound
+from .settings import Settings
+
+T = TypeVar("T")
+
+Command = Callable[[Connection], Awaitable[T]]
+
+
+def ask(settings: Settings, command: Command[T], *, with_peers: bool = True) -> T:
+    """The result of ``command``, asked of the node that serves the directory, if one does.
+
+    Otherwise the database is opened in this process for as long as the command takes; with
+    ``with_peers``, after learning the newest state from the peers the directory remembers.
+    """
+    client = running_node(settings)
+    if client is None:
+        return _ask_here(settings, command, with_peers=with_peers)
+
+    async def through_node(connection: Connection) -> T:
+        return await command(connection)
+
+    with client:
+        return run_without_loop(through_node(NodeConnection(client)))
+
+
+def running_node(settings: Settings) -> ControlClient | None:
+    """A client of the node that serves the directory, or None when none does."""
+    try:
+        return ControlClient.connect(settings.directory)
+    except NotFound:
+        return None
+
+
+def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T:
+    import trio
+
+    from ..api.failures import telling
+    from ..api.local import database_key, open_locally
+
+    database_key(settings.directory)
+
+    async def here() -> T:
+        async with open_locally(
+            settings.directory, with_peers=with_peers, narrate=settings.output.narrate
+        ) as connection:
+            return await command(connection)
+
+    with telling():
+        return trio.run(here)

@@ -1,0 +1,168 @@
+"""``vitra verify``, ``monitor`` and ``fraud``: does the executor keep to the contract?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..api.client import ControlClient
+from ..api.connection import Connection
+from ..config import write_file_atomically
+from ..errors import UsageProblem
+from .asking import ask, running_node
+from .exit_codes import CANNOT_TELL, DONE, VERDICTS, VIOLATED
+from .output import safe_text
+from .settings import Settings, takes_settings
+
+
+@click.command()
+@takes_settings
+def verify(settings: Settings) -> int:
+    """Replay the whole database and compare it with what the executor published.
+
+    Exits with 0 when verified, 20 when violated (a proof is written), 6 when it cannot tell.
+    """
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("audit.verify")
+
+    report = ask(settings, command)
+    settings.output.result(report, _report_text(report))
+    return VERDICTS[report["verdict"]]
+
+
+@click.group(invoke_without_command=True)
+@takes_settings
+def monitor(settings: Settings) -> int | None:
+    """Verify the database as it grows, and print each event until a violation (exit code 20).
+
+    Without a subcommand it stays in the foreground, with a running node or without.
+    """
+    if click.get_current_context().invoked_subcommand is not None:
+        return None
+    return follow(settings)
+
+
+@monitor.command()
+@takes_settings
+def start(settings: Settings) -> int | None:
+    """Let the running node verify in the background; without a node, stay in the foreground."""
+    client = running_node(settings)
+    if client is None:
+        return follow(settings)
+    with client:
+        answer = client.call("monitor.start")
+    settings.output.result(answer, None)
+    settings.output.narrate(
+        "The node monitors already." if answer["already"] else "The node monitors from now on."
+    )
+    return None
+
+
+@monitor.command()
+@takes_settings
+def stop(settings: Settings) -> None:
+    """End the monitor that the running node runs in the background."""
+    with ControlClient.connect(settings.directory) as client:
+        settings.output.result(client.call("monitor.stop"), None)
+    settings.output.narrate("The node monitors no longer.")
+
+
+@click.group()
+@takes_settings
+def fraud(settings: Settings) -> None:
+    """List, show and export fraud proofs."""
+
+
+@fraud.command()
+@takes_settings
+def ls(settings: Settings) -> None:
+    """List the fraud proofs that this directory keeps."""
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("fraud.list")
+
+    found = ask(settings, command, with_peers=False)
+    lines = [f"{each['id']}  {each['code']}: {safe_text(each['reason'])}" for each in found]
+    settings.output.result(found, "\n".join(lines) or None)
+
+
+@fraud.command()
+@click.argument("identifier", metavar="ID")
+@takes_settings
+def show(settings: Settings, identifier: str) -> None:
+    """Show a fraud proof in full."""
+    found = _find_fraud(settings, identifier)
+    settings.output.result(found, safe_text(json.dumps(found["proof"], indent=2), keep_lines=True))
+
+
+@fraud.command()
+@click.argument("identifier", metavar="ID")
+@click.option(
+    "-o", "--output", "file", required=True, type=click.Path(path_type=Path), help="Where to."
+)
+@takes_settings
+def export(settings: Settings, identifier: str, file: Path) -> None:
+    """Write a fraud proof to a file, to hand it on."""
+    found = _find_fraud(settings, identifier)
+    text = json.dumps(found["proof"], indent=2) + "\n"
+    try:
+        write_file_atomically(file, text.encode())
+    except OSError as error:
+        raise UsageProblem(
+            f"{file} cannot be written: {error.strerror}.", unchanged="Nothing was written."
+        ) from error
+    settings.output.result({"id": identifier, "file": str(file)}, None)
+    settings.output.narrate(f"Wrote the proof to {file}.")
+
+
+def follow(settings: Settings) -> int:
+    """Print the events of a monitor; returns at a violation with its exit code."""
+    output = settings.output
+    output.narrate("Verifying what is there, and all that follows. Ctrl-C ends it.")
+
+    async def command(connection: Connection) -> int:
+        async with connection.stream("audit.events") as events:
+            async for event in events:
+                output.result(event, _event_text(event))
+                if event["event"] == "violation":
+                    return VIOLATED
+                if output.closed:
+                    return DONE
+        return CANNOT_TELL
+
+    return ask(settings, command)
+
+
+def _find_fraud(settings: Settings, identifier: str) -> Any:
+    async def command(connection: Connection) -> Any:
+        return await connection.call("fraud.show", fraud=identifier)
+
+    return ask(settings, command, with_peers=False)
+
+
+def _report_text(report: dict[str, Any]) -> str:
+    if report["verdict"] == "violated":
+        return (
+            f"violated: {report['kind']} {report['code']}: {safe_text(report['reason'])}\n"
+            f"proof: {report['proof']}"
+        )
+    text = (
+        f"{report['verdict']}: {report['operations']} operations, "
+        f"{report['index_length']} index blocks, {report['seconds']:.3f} s"
+    )
+    return f"{text}\n{safe_text(report['reason'])}" if "reason" in report else text
+
+
+def _event_text(event: dict[str, Any]) -> str:
+    if event["event"] == "validated":
+        return f"validated: {event['operations']} operations, {event['index_length']} index blocks"
+    if event["event"] == "violation":
+        return (
+            f"violation: {event['kind']} {event['code']}: {safe_text(event['reason'])}\n"
+            f"proof: {event['proof']}"
+        )
+    return f"undecided: {safe_text(event['reason'])}"

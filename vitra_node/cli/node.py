@@ -1,0 +1,148 @@
+"""``vitra serve``, ``stop``, ``status``, ``info``, ``sync`` and ``peers``: the node."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ..api.client import ControlClient
+from ..api.connection import Connection
+from ..config import parse_address, read_config
+from .asking import ask, running_node
+from .settings import Settings, takes_settings
+
+
+@click.command()
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Take direct connections there; port 0 picks a free one.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Stay connected with this peer too; may be given several times.",
+)
+@click.option("--no-swarm", is_flag=True, help="Use direct connections only.")
+@takes_settings
+def serve(settings: Settings, listen: str | None, peers: tuple[str, ...], no_swarm: bool) -> None:
+    """Run a node for this directory until `vitra stop`, SIGTERM or Ctrl-C.
+
+    Prints one line of JSON once it is ready: key, role, and where it listens.
+    """
+    import trio
+
+    from ..api.hosting import Hosting
+    from .serving import serve_until_stopped
+
+    config = read_config(settings.directory)
+    given = tuple(parse_address(peer) for peer in peers)
+    hosting = Hosting(
+        directory=settings.directory,
+        listen=config.listen if listen is None else parse_address(listen),
+        peers=tuple(dict.fromkeys((*config.peers, *given))),
+        ready=settings.output.json_line,
+        narrate=settings.output.narrate,
+    )
+    trio.run(serve_until_stopped, hosting)
+
+
+@click.command()
+@takes_settings
+def stop(settings: Settings) -> None:
+    """Stop the node of this directory; returns when the directory is free again."""
+    with ControlClient.connect(settings.directory) as client:
+        answer = client.call("node.stop")
+        client.wait_until_closed()
+    settings.output.result(answer, None)
+    settings.output.narrate(f"The node (process {answer['pid']}) has stopped.")
+
+
+@click.command()
+@takes_settings
+def status(settings: Settings) -> None:
+    """Tell whether a node serves this directory, and how it does."""
+    client = running_node(settings)
+    if client is None:
+        key = read_config(settings.directory).key
+        state = {"running": False, "key": None if key is None else key.hex()}
+        settings.output.result(state, "not running")
+        return
+    with client:
+        state = client.call("node.status")
+    settings.output.result(state, _status_text(state))
+
+
+@click.command()
+@takes_settings
+def info(settings: Settings) -> None:
+    """Show key, role, index and oplogs of the database."""
+    _ask_info(settings, "database.info", with_peers=False)
+
+
+@click.command()
+@click.option("--full", is_flag=True, help="Fetch the whole history, oplogs too.")
+@takes_settings
+def sync(settings: Settings, full: bool) -> None:
+    """Learn the newest state from the peers."""
+    _ask_info(settings, "database.sync", full=full)
+
+
+@click.command()
+@takes_settings
+def peers(settings: Settings) -> None:
+    """List the peers that are connected."""
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("node.peers")
+
+    found = ask(settings, command)
+    settings.output.result(found, "\n".join(peer["address"] for peer in found) or None)
+
+
+def _ask_info(settings: Settings, method: str, *, with_peers: bool = True, **params: Any) -> None:
+    async def command(connection: Connection) -> Any:
+        return await connection.call(method, **params)
+
+    found = ask(settings, command, with_peers=with_peers)
+    settings.output.result(found, _info_text(found))
+
+
+def _info_text(found: dict[str, Any]) -> str:
+    lines = [
+        f"key     {found['key']}",
+        f"role    {found['role']}",
+        f"index   {found['index']['length']} blocks, fork {found['index']['fork']}",
+        f"peers   {found['peers']}",
+    ]
+    lines += [f"oplog   {oplog_line(oplog)}" for oplog in found["oplogs"]]
+    return "\n".join(lines)
+
+
+def oplog_line(oplog: dict[str, Any]) -> str:
+    """One oplog on one line: key, length, and what it is to this node."""
+    marks = [
+        "active" if oplog["active"] else "not active",
+        *(["writable"] if oplog["writable"] else []),
+    ]
+    return f"{oplog['key']}  {oplog['length']} operations  {', '.join(marks)}"
+
+
+def _status_text(state: dict[str, Any]) -> str:
+    lines = [
+        f"running    process {state['pid']}, {state['uptime_seconds']:.0f} s",
+        f"key        {state['key']}",
+        f"role       {state['role']}",
+        f"listen     {state['listen'] or 'nowhere'}",
+        f"peers      {state['peers']}",
+    ]
+    if state["executor_fault"]:
+        lines.append(f"executor   stopped: {state['executor_fault']}")
+    if state["monitoring"]:
+        lines.append(f"monitor    {state['validated']} operations validated")
+    if state["violation"]:
+        lines.append(f"violation  {state['violation']['code']}, {state['violation']['proof']}")
+    return "\n".join(lines)
