@@ -226,6 +226,13 @@ class Replicator:
     # events ---------------------------------------------------------------------------------------
 
     @property
+    def remote_length(self) -> int:
+        """The greatest length of our fork that a connected peer says it has verified."""
+        fork = self._core.head.fork
+        said = (peer.said for peer in self._peers.by_id.values())
+        return max((sync.length for sync in said if sync and sync.fork == fork), default=0)
+
+    @property
     def updating(self) -> bool:
         """Whether a connected peer may still bring a longer head that it has told us of."""
         return self._downloader.upgrade_is_pending

@@ -11,6 +11,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from protocol.transparency.changes import (
+    AddOplog,
+    Change,
+    Delete,
+    Put,
+    RemoveOplog,
+    SetSource,
+)
+
+__all__ = [
+    "AckView",
+    "AddOplog",
+    "ApplyRequest",
+    "ApplyResult",
+    "CallResult",
+    "Change",
+    "CompiledContract",
+    "Delete",
+    "Entry",
+    "Host",
+    "ListOptions",
+    "Method",
+    "OplogInfo",
+    "Put",
+    "Read",
+    "RemoveOplog",
+    "SetSource",
+    "Value",
+]
+
 # What crosses between a contract and its host: null, booleans, finite numbers, text without lone
 # surrogates, bytes (a Uint8Array in the contract), arrays, and objects with text keys. ``Any``
 # stands for the nesting, which mypy cannot follow through invariant containers.
@@ -61,45 +91,6 @@ class ApplyRequest:
     ack: AckView
     # The executor sets it: metadata is then what the contract's ``process(op)`` returned.
     run_process: bool = False
-
-
-@dataclass(frozen=True)
-class Put:
-    """Set the value at a path."""
-
-    path: str
-    value: Value
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Remove the value at a path."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class AddOplog:
-    """Make an oplog a participant (again)."""
-
-    public_key: bytes
-
-
-@dataclass(frozen=True)
-class RemoveOplog:
-    """Take the right to write from an oplog."""
-
-    public_key: bytes
-
-
-@dataclass(frozen=True)
-class SetSource:
-    """Replace the contract's source; the operations after it run under the new one."""
-
-    code: str
-
-
-Change: TypeAlias = Put | Delete | AddOplog | RemoveOplog | SetSource
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The logs that make a database: its index, its oplogs, and the contract that rules them."""

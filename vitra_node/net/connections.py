@@ -61,11 +61,14 @@ class Connection:
         source: CoreSource,
         key_pair: KeyPair,
         wait_for_room: Callable[[], Awaitable[None]] | None,
+        on_open: Callable[[], None] | None,
     ) -> None:
         """Replicate until it ends; raises ``ConnectionFailed``."""
 
         def opened(session: Session) -> None:
             self.session = session
+            if on_open is not None:
+                on_open()
 
         with self._scope:
             await replicate(
@@ -109,9 +112,16 @@ class Connections:
         self.failures.append(Failure(trio.current_time(), address, error))
 
     async def run(
-        self, stream: trio.abc.Stream, address: str, *, initiator: bool
+        self,
+        stream: trio.abc.Stream,
+        address: str,
+        *,
+        initiator: bool,
+        on_open: Callable[[], None] | None = None,
     ) -> ConnectionFailed | None:
         """Replicate over ``stream`` until it ends; gives what went wrong, if anything.
+
+        ``on_open`` is called once the peer has shown that it holds the keys.
 
         Past ``MAX_CONNECTIONS`` the stream is closed at once.
         """
@@ -123,7 +133,9 @@ class Connections:
         connection = Connection(address, initiator)
         self.live.add(connection)
         try:
-            await connection.run(stream, self._source, self._key_pair, self._wait_for_room)
+            await connection.run(
+                stream, self._source, self._key_pair, self._wait_for_room, on_open
+            )
         except ConnectionFailed as error:
             self.record(address, error)
             return error

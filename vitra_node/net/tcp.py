@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -64,8 +65,13 @@ async def _accept(connections: Connections, stream: trio.SocketStream) -> None:
     await connections.run(stream, str(peer), initiator=False)
 
 
-async def connect_tcp(address: Address, connections: Connections) -> ConnectionFailed | None:
-    """Connect and replicate until the connection ends; gives what went wrong, if anything."""
+async def connect_tcp(
+    address: Address, connections: Connections, *, on_open: Callable[[], None] | None = None
+) -> ConnectionFailed | None:
+    """Connect and replicate until the connection ends; gives what went wrong, if anything.
+
+    ``on_open`` is called once the handshake is done.
+    """
     try:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await trio.open_tcp_stream(address.host, address.port)
@@ -74,7 +80,7 @@ async def connect_tcp(address: Address, connections: Connections) -> ConnectionF
     except OSError as error:
         failure = ConnectionFailed(f"{address} cannot be reached: {_reason(error)}")
     else:
-        return await connections.run(stream, str(address), initiator=True)
+        return await connections.run(stream, str(address), initiator=True, on_open=on_open)
     connections.record(str(address), failure)
     return failure
 

@@ -29,6 +29,9 @@ from .pulse import Pulse
 from .records import Record, as_writes
 from .replication import CoreReplication
 
+# About 50 microseconds of reads between two turns of the other tasks.
+_GETS_PER_CHECKPOINT = 32
+
 _BYTES = (bytes, bytearray, memoryview)
 
 
@@ -60,6 +63,7 @@ class Hypercore:
         self._awaited: list[_Awaited] = []
         self._awaited_blocks: dict[int, trio.Event] = {}
         self._truncating: trio.Event | None = None
+        self._local_gets = 0
         self._replication = CoreReplication(
             storage,
             on_applied=self._applied,
@@ -122,6 +126,11 @@ class Hypercore:
     def contiguous_length(self) -> int:
         """Number of blocks stored here from block 0 on without a gap."""
         return self._storage.contiguous_length
+
+    @property
+    def remote_length(self) -> int:
+        """The greatest length that a connected peer has told us it holds verified."""
+        return self._replication.remote_length
 
     @property
     def storage(self) -> CoreStorage:
@@ -244,6 +253,12 @@ class Hypercore:
         self._check_open()
         block = self._storage.block(index)
         if block is not None:
+            # A full checkpoint costs ten times the read; other tasks still get their turn.
+            self._local_gets += 1
+            if self._local_gets % _GETS_PER_CHECKPOINT:
+                await trio.lowlevel.checkpoint_if_cancelled()
+            else:
+                await trio.lowlevel.checkpoint()
             return block
         if not 0 <= index < MAX_LOG_LENGTH_BLOCKS or (self.writable and index >= self.length):
             raise BlockOutOfRange(f"there is no block {index} in {self.length} blocks")
@@ -275,6 +290,17 @@ class Hypercore:
             finally:
                 self._awaited.remove(awaited)
             self._check_open()
+
+    @contextlib.contextmanager
+    def tail(self, start: int = 0) -> Iterator[None]:
+        """While the block runs, fetch every block from ``start`` on, also those yet to come."""
+        self._check_open()
+        want = self._replication.want(start, None)
+        try:
+            yield
+        finally:
+            if not self._closed:
+                self._replication.unwant(want)
 
     async def update(self, *, wait: bool | None = None) -> bool:
         """Learn the newest head that connected peers have told of; True if the log changed.

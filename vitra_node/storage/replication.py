@@ -94,6 +94,11 @@ class CoreReplication:
         return len(self._sinks)
 
     @property
+    def remote_length(self) -> int:
+        """The greatest length of this fork that a connected peer claims to hold."""
+        return 0 if self._made is None else self._made.remote_length
+
+    @property
     def updating(self) -> bool:
         """Whether a peer may still bring a longer head that it has told us of."""
         return self._made is not None and self._made.updating

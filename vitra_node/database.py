@@ -1,0 +1,474 @@
+"""``Database``: one database on this node, as programs use it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+
+import trio
+
+from protocol.crypto.keys import KeyPair
+from protocol.transparency import frauds as protocol_frauds
+from protocol.transparency.frauds import CannotTell, Violated
+from protocol.transparency.records import genesis_batch
+
+from .config import Address, DirectoryConfig, read_config, write_config
+from .contracts.engine import Method, Value
+from .errors import CannotTellYet, NotAllowed, NotFound, StoreDamaged, UsageProblem
+from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore
+from .key_text import parse_key
+from .ledger.contract_runner import ContractRunner
+from .ledger.index import Index
+from .ledger.oplogs import Oplog, OplogSet
+from .ledger.own_oplogs import OwnOplogs
+from .net.connections import Connections
+from .net.direct import DirectPeers
+from .nursery import open_owned_nursery
+from .roles.auditor import Auditor
+from .roles.executor import Executor, ExecutorStopped
+from .roles.monitor import Monitor
+from .roles.participant import Participant
+from .storage.corestore import Corestore
+from .storage.hypercore import Hypercore
+from .transactions import Transaction
+
+INDEX_NAME = "index"
+CACHE_NAME = "compiled"
+
+# How long ``verify`` waits for one block from peers before it says that it cannot tell.
+VERIFY_FETCH_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a verification came to.
+
+    Attributes:
+      verdict: ``"verified"`` or ``"cannot tell"``; a violation is raised instead.
+      operations: how many operations were verified.
+      index_length: up to which block the index was verified.
+      seconds: how long it took.
+      reason: why there is no verdict beyond that, None when verified.
+    """
+
+    verdict: str
+    operations: int
+    index_length: int
+    seconds: float
+    reason: str | None = None
+
+
+class Database:
+    """A database, executed, written to or watched by this node.
+
+    Resource handling: made by ``create``, ``load`` and ``sandbox``, async context managers. It
+    owns a data directory (one process at a time), connections, tasks and contract workers, all of
+    which end with the block.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None,
+        store: Corestore,
+        core: Hypercore,
+        runner: ContractRunner,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.directory = directory
+        self.store = store
+        self.index = Index.of(core)
+        self._runner = runner
+        self._nursery = nursery
+        self._oplogs = OplogSet(store)
+        self._own = OwnOplogs(store)
+        self._local: Oplog | None = None
+        self._peers = DirectPeers(
+            Connections(store.cores, KeyPair.from_seed(os.urandom(32))), nursery
+        )
+        self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
+        self._participant = Participant(
+            self.index, self._oplogs, runner, store.records, lambda: self._local, _milliseconds
+        )
+        self._executor_fault: str | None = None
+
+    # Making and opening ---------------------------------------------------------------------------
+
+    @classmethod
+    @asynccontextmanager
+    async def create(
+        cls,
+        directory: str | PathLike[str] | None,
+        *,
+        contract: str,
+        participants: Sequence[bytes | str] = (),
+    ) -> AsyncIterator[Database]:
+        """Make a database from a contract; this node is its executor and first participant.
+
+        Args:
+          directory: where it lives; None for memory.
+          contract: JavaScript source of the contract, one ES module.
+          participants: keys of further oplogs that may write from the beginning.
+
+        Raises:
+          ContractSyntaxError: the contract cannot run; nothing was created.
+          UsageProblem: a participant's key is none; nothing was created.
+          NotAllowed: the directory has a database already; it was not changed.
+          StoreInUse: another process holds the directory.
+        """
+        keys = [_as_key(key) for key in participants]
+        path = None if directory is None else Path(directory)
+        async with _open_runner(path) as runner:
+            compiled = await runner.compiled(contract)
+            if path is not None and read_config(path).key is not None:
+                raise NotAllowed(
+                    f"{path} holds a database already.",
+                    unchanged="It was not changed.",
+                    advice="Choose another directory, or remove this one with `vitra destroy`.",
+                )
+            async with Corestore.open(path) as store:
+                own = OwnOplogs(store)
+                config = DirectoryConfig() if path is None else read_config(path)
+                local = await _own_or_new(own, config)
+                core = await store.get(name=INDEX_NAME, allow_truncation=False)
+                if core.length == 0:
+                    await _write_genesis(core, contract, [local.key, *keys], compiled.runtime_id)
+                if path is not None:
+                    made = replace(config, key=core.key, role="executor", local_oplog=local.key)
+                    write_config(path, made)
+                async with cls._running(path, store, core, runner, local.key) as database:
+                    yield database
+
+    @classmethod
+    @asynccontextmanager
+    async def load(
+        cls, directory: str | PathLike[str] | None, key: bytes | str | None = None
+    ) -> AsyncIterator[Database]:
+        """Open a database by its key, or the one that the directory holds.
+
+        Raises:
+          NotFound: no key is given, and the directory remembers none.
+          NotAllowed: the directory holds another database.
+          UsageProblem: the key is none.
+          StoreInUse: another process holds the directory.
+        """
+        path = None if directory is None else Path(directory)
+        config = DirectoryConfig() if path is None else read_config(path)
+        wanted = config.key if key is None else _as_key(key)
+        if wanted is None:
+            raise NotFound(
+                f"There is no database in {path}.",
+                advice="Make one with `vitra init CONTRACT.js`, or get one with `vitra join KEY`.",
+            )
+        if config.key not in (None, wanted):
+            raise NotAllowed(
+                f"{path} holds another database.",
+                unchanged="It was not changed.",
+                advice="Choose another directory for this one.",
+            )
+        async with _open_runner(path) as runner, Corestore.open(path) as store:
+            core = await store.get(key=wanted, allow_truncation=False)
+            if path is not None and config.key is None:
+                role = "executor" if core.writable else "participant"
+                write_config(path, replace(config, key=wanted, role=config.role or role))
+            async with cls._running(path, store, core, runner, config.local_oplog) as database:
+                yield database
+
+    @classmethod
+    @asynccontextmanager
+    async def sandbox(cls, *, contract: str) -> AsyncIterator[Database]:
+        """A database in memory that no one else sees, to try a contract out."""
+        async with cls.create(None, contract=contract) as database:
+            yield database
+
+    @classmethod
+    @asynccontextmanager
+    async def _running(
+        cls,
+        directory: Path | None,
+        store: Corestore,
+        core: Hypercore,
+        runner: ContractRunner,
+        local_oplog: bytes | None,
+    ) -> AsyncIterator[Database]:
+        async with AsyncExitStack() as stack:
+            nursery = await stack.enter_async_context(open_owned_nursery())
+            database = cls(directory, store, core, runner, nursery)
+            if not core.writable:
+                stack.enter_context(core.tail(0))
+            for key in database._own.all():
+                await database._open_own(key)
+            if local_oplog is not None:
+                database._local = database._oplogs.find(local_oplog)
+            if core.length:
+                await database._oplogs.refresh(database.index)
+            nursery.start_soon(database._execute if core.writable else database._follow_members)
+            yield database
+
+    # What it is -----------------------------------------------------------------------------------
+
+    @property
+    def key(self) -> bytes:
+        """The 32-byte public key by which anyone finds and verifies the database."""
+        return self.index.key
+
+    @property
+    def is_executor(self) -> bool:
+        """Whether this node can sign the index."""
+        return self.index.core.writable
+
+    @property
+    def is_participant(self) -> bool:
+        """Whether this node can publish operations that count."""
+        return self._local is not None and self._local.active
+
+    @property
+    def oplogs(self) -> list[Oplog]:
+        """The oplogs of the participants, and our own that are not listed (yet)."""
+        return list(self._oplogs)
+
+    @property
+    def local_oplog(self) -> Oplog | None:
+        """The oplog that ``call`` publishes to."""
+        return self._local
+
+    @property
+    def executor_fault(self) -> str | None:
+        """Why this executor stopped executing, None while it works."""
+        return self._executor_fault
+
+    async def contract_source(self) -> str:
+        """The source of the contract in force; raises NotFound before anything was synced."""
+        return await self.index.contract_source()
+
+    async def methods(self) -> list[Method]:
+        """The methods that ``call`` takes."""
+        compiled = await self._runner.compiled(await self.contract_source())
+        return list(compiled.methods)
+
+    # Own oplogs -----------------------------------------------------------------------------------
+
+    async def create_oplog(self) -> Oplog:
+        """Make an oplog of our own; it becomes the one to publish to if there was none."""
+        core = await self._own.create()
+        oplog = await self._oplogs.open(core.key)
+        if self._local is None:
+            await self.set_local_oplog(core.key)
+        return oplog
+
+    async def set_local_oplog(self, key: bytes | str | None) -> None:
+        """Publish to this oplog from now on; None publishes nowhere.
+
+        Raises:
+          NotAllowed: the oplog is not our own.
+        """
+        oplog = None
+        if key is not None:
+            wanted = _as_key(key)
+            oplog = self._oplogs.find(wanted) if wanted in self._own.all() else None
+            if oplog is None:
+                raise NotAllowed(
+                    f"Oplog {wanted.hex()} is not our own.",
+                    unchanged="Nothing was changed.",
+                    advice="See yours with `vitra oplog ls`, or make one with `vitra oplog new`.",
+                )
+        self._local = oplog
+        if self.directory is not None:
+            config = read_config(self.directory)
+            local = None if oplog is None else oplog.key
+            write_config(self.directory, replace(config, local_oplog=local))
+
+    async def delete_oplog(self, key: bytes | str) -> None:
+        """Give up an oplog of our own: nothing can be published on it any more.
+
+        What was published stays; it is part of the database's history.
+
+        Raises:
+          NotFound: we have no such oplog.
+        """
+        wanted = _as_key(key)
+        if wanted not in self._own.all():
+            raise NotFound(
+                f"Oplog {wanted.hex()} is not our own.", unchanged="Nothing was changed."
+            )
+        if self._local is not None and self._local.key == wanted:
+            await self.set_local_oplog(None)
+        await self._own.forget(wanted)
+        oplog = self._oplogs.find(wanted)
+        if oplog is not None and not oplog.active:
+            self._oplogs.close(wanted)
+
+    async def _open_own(self, key: bytes) -> None:
+        await self._own.open(key)
+        await self._oplogs.open(key)
+
+    # Calling --------------------------------------------------------------------------------------
+
+    async def call(self, method: str, params: Value = None) -> Transaction:
+        """Call a method of the contract and publish what it emits; durable on return.
+
+        Raises:
+          NotFound: there is no such method, or no contract yet.
+          NotAllowed: the call emits, and this node has no oplog that counts.
+          ContractCallError: the method threw.
+          ContractTimeout, WorkerFault: the machine gave up on it.
+        """
+        return await self._participant.call(method, params)
+
+    async def transactions(self) -> list[Transaction]:
+        """The transactions that were published from here, oldest first."""
+        return self._participant.transactions()
+
+    async def transaction(self, tx: str) -> Transaction | None:
+        """One of them by its id, or None."""
+        return self._participant.transaction(tx)
+
+    # Auditing -------------------------------------------------------------------------------------
+
+    async def verify(self) -> VerifyReport:
+        """Replay the whole index as it is now, and compare.
+
+        Raises:
+          ContractFraudProof: the executor broke the contract; the proof is kept.
+          CannotTellYet: nothing of the database is here.
+        """
+        length = self.index.core.length
+        if length == 0:
+            raise CannotTellYet(
+                "Nothing of this database is here yet.", advice="Connect to a peer that has it."
+            )
+        seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
+        auditor = Auditor(self.index, self._oplogs, self._runner, fetch_seconds=seconds)
+        started = time.perf_counter()
+        verdict = await auditor.run(length)
+        if isinstance(verdict, Violated):
+            raise self._keep_violation(verdict, length)
+        unknown = verdict if isinstance(verdict, CannotTell) else None
+        return VerifyReport(
+            verdict="verified" if unknown is None else "cannot tell",
+            operations=verdict.state.operations,
+            index_length=verdict.state.position,
+            seconds=time.perf_counter() - started,
+            reason=None if unknown is None else unknown.reason,
+        )
+
+    @asynccontextmanager
+    async def monitor(self) -> AsyncIterator[Monitor]:
+        """Verify the index from its beginning and then as it grows; iterate for the events."""
+        auditor = Auditor(self.index, self._oplogs, self._runner)
+        monitor = Monitor(self.index.core, auditor, self._keep_violation)
+        async with open_owned_nursery() as nursery:
+            nursery.start_soon(monitor.run)
+            yield monitor
+
+    def frauds(self) -> list[ContractFraudProof]:
+        """The proofs kept in this directory."""
+        return self._frauds.all()
+
+    def fraud(self, name: str) -> ContractFraudProof:
+        """One of them by its id; raises NotFound."""
+        return self._frauds.find(name)
+
+    def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
+        runtime_id = verdict.state.runtime_id
+        proof = protocol_frauds.ContractFraudProof(self.key, length, runtime_id, verdict.violation)
+        return self._frauds.add(proof)
+
+    # Network --------------------------------------------------------------------------------------
+
+    @property
+    def peers(self) -> list[Address]:
+        """The peers that are connected now."""
+        return self._peers.connected
+
+    async def listen(self, host: str, port: int) -> tuple[str, int]:
+        """Take direct connections; returns the address, with the port that was given for 0."""
+        bound = await self._peers.listen(Address(host, port))
+        return bound.host, bound.port
+
+    async def connect(self, host: str, port: int) -> None:
+        """Connect to a peer directly, and again whenever the connection is lost.
+
+        Raises:
+          ConnectionFailed: it could not be reached this first time; nothing goes on after that.
+        """
+        await self._peers.connect(Address(host, port))
+
+    async def sync(self, full: bool = False) -> None:
+        """Learn the newest index from the connected peers; with ``full`` fetch all history.
+
+        Without peers it returns at once.
+        """
+        core = self.index.core
+        if not self.is_executor:
+            await core.update(wait=bool(self._peers.connected) and core.length == 0)
+        if core.length:
+            await core.download(0, core.length)
+            await self._oplogs.refresh(self.index)
+        if full:
+            for oplog in self.oplogs:
+                await oplog.core.update()
+                await oplog.core.download(0, oplog.core.length)
+
+    # Background -----------------------------------------------------------------------------------
+
+    async def _execute(self) -> None:
+        executor = Executor(self.index, self._oplogs, self._runner, _milliseconds)
+        try:
+            await executor.run()
+        except ExecutorStopped as stopped:
+            self._executor_fault = str(stopped)
+
+    async def _follow_members(self) -> None:
+        core = self.index.core
+        while True:
+            length = core.length
+            if length:
+                await self._oplogs.refresh(self.index)
+            await core.wait_for_length(length + 1)
+
+
+@asynccontextmanager
+async def _open_runner(directory: Path | None) -> AsyncIterator[ContractRunner]:
+    cache = None if directory is None else directory / CACHE_NAME
+    async with ContractRunner.open(cache) as runner:
+        yield runner
+
+
+async def _own_or_new(own: OwnOplogs, config: DirectoryConfig) -> Hypercore:
+    """The oplog that the directory publishes to, made when it has none."""
+    if config.local_oplog is not None:
+        core = await own.open(config.local_oplog)
+        if core is None:
+            raise StoreDamaged(f"Oplog {config.local_oplog.hex()} is not in the store.")
+        return core
+    keys = own.all()
+    if keys:
+        core = await own.open(keys[0])
+        assert core is not None
+        return core
+    return await own.create()
+
+
+async def _write_genesis(
+    core: Hypercore, source: str, participants: Sequence[bytes], runtime_id: str
+) -> None:
+    async with Index.of(core).writing() as batches:
+        batches.add(genesis_batch(source, participants, runtime_id))
+        await batches.append()
+
+
+def _as_key(key: bytes | str) -> bytes:
+    if isinstance(key, str):
+        return parse_key(key)
+    if len(key) != 32:
+        raise UsageProblem("A key has 32 bytes.", unchanged="Nothing was changed.")
+    return key
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,114 @@
+"""Violations as exceptions and as files: what a user is told, keeps, and hands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blake3 import blake3
+
+from protocol.errors import RecordError
+from protocol.transparency import frauds as protocol_frauds
+
+from .config import write_file_atomically
+from .errors import ContractViolated, NotFound, StoreDamaged
+
+DIRECTORY_NAME = "fraud"
+
+# A proof names one operation and two values; more than this was not written by us.
+MAX_FRAUD_FILE_BYTES = 64 * 1024 * 1024
+
+
+class ContractFraudProof(ContractViolated):
+    """The executor published something that the contract does not produce.
+
+    Attributes:
+      id: names the proof in this directory, the hash of its content.
+      proof: what was found, with the facts that show it.
+      file: where the proof was written, None for a database in memory.
+    """
+
+    def __init__(
+        self, name: str, proof: protocol_frauds.ContractFraudProof, file: Path | None
+    ) -> None:
+        violation = proof.violation
+        details = {} if file is None else {"proof": str(file)}
+        super().__init__(
+            f"The executor broke the contract ({violation.code}): {violation.reason}",
+            unchanged="" if file is None else f"The proof is in {file}.",
+            advice="Do not rely on this database from that point on.",
+            code=str(violation.code),
+            **details,
+        )
+        self.id = name
+        self.proof = proof
+        self.file = file
+
+    @property
+    def code(self) -> str:
+        """Which rule was broken."""
+        return str(self.proof.violation.code)
+
+    def to_json(self) -> str:
+        """The proof as it stands in its file."""
+        return self.proof.to_json()
+
+
+@dataclass
+class FraudStore:
+    """The proofs of one directory, each once, named by the hash of its content."""
+
+    directory: Path | None
+    _in_memory: dict[str, str] = field(default_factory=dict)
+
+    def add(self, proof: protocol_frauds.ContractFraudProof) -> ContractFraudProof:
+        """Keep a proof; keeping it again changes nothing.
+
+        Raises:
+          StoreDamaged: the file cannot be written.
+        """
+        text = proof.to_json() + "\n"
+        name = blake3(text.encode()).hexdigest()[:32]
+        if self.directory is None:
+            self._in_memory[name] = text
+            return ContractFraudProof(name, proof, None)
+        path = self.directory / f"{name}.json"
+        try:
+            self.directory.mkdir(mode=0o700, exist_ok=True)
+            if not path.exists():
+                write_file_atomically(path, text.encode())
+        except OSError as error:
+            raise StoreDamaged(f"The proof cannot be written to {path}: {error}.") from error
+        return ContractFraudProof(name, proof, path)
+
+    def all(self) -> list[ContractFraudProof]:
+        """All kept proofs, ordered by id."""
+        if self.directory is None:
+            names = sorted(self._in_memory)
+        else:
+            names = sorted(path.stem for path in self.directory.glob("*.json"))
+        return [self.find(name) for name in names]
+
+    def find(self, name: str) -> ContractFraudProof:
+        """The proof of an id.
+
+        Raises:
+          NotFound: there is none.
+          StoreDamaged: its file is damaged.
+        """
+        path = None if self.directory is None else self.directory / f"{name}.json"
+        try:
+            text = self._in_memory[name] if path is None else _read(path)
+            proof = protocol_frauds.ContractFraudProof.from_json_untrusted(text)
+        except (KeyError, FileNotFoundError):
+            raise NotFound(
+                f"There is no fraud proof {name} here.", advice="See all with `vitra fraud ls`."
+            ) from None
+        except (OSError, RecordError, UnicodeDecodeError) as error:
+            raise StoreDamaged(f"The fraud proof in {path} is damaged: {error}.") from error
+        return ContractFraudProof(name, proof, path)
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_FRAUD_FILE_BYTES).decode()

@@ -1,0 +1,259 @@
+"""The index of a database: paths and values, read from a Hyperbee at one version or the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from protocol.encoding.msgpack import pack, unpack_untrusted
+from protocol.encoding.paths import (
+    CONTRACT_SOURCE,
+    INPUTS_PREFIX,
+    format_key,
+    list_prefix,
+    parse_path,
+)
+from protocol.errors import LocalProtocolError, PathError
+from protocol.hyperbee.ranges import Bounds
+from protocol.hyperbee.reading import BlockReads
+
+from ..contracts.engine import Entry, ListOptions, Value
+from ..errors import NotAllowed, NotFound, UsageProblem
+from ..storage.hypercore import Hypercore
+from .index_writer import IndexBatches, IndexWriter
+from .listing import list_level
+from .tree_reader import TreeHistory, TreeRange, TreeReader
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One block of the index: a value put or deleted.
+
+    Attributes:
+      seq: the number of the block in the index log.
+      type: ``"put"`` or ``"del"``.
+      path: what it concerns.
+      value: the new value, None for a deletion.
+    """
+
+    seq: int
+    type: str
+    path: str
+    value: Value
+
+
+class Index:
+    """Reads the index of one database; of its newest version, or of a fixed one.
+
+    Blocks that are not stored here are fetched from peers, only those on the way to the answer.
+    """
+
+    def __init__(self, tree: TreeReader, writer: IndexWriter, version: int | None = None) -> None:
+        self.core = tree.core
+        self._tree = tree
+        self._writer = writer
+        self._version = version
+
+    @classmethod
+    def of(cls, core: Hypercore) -> Index:
+        """The index in a log. Make one for each log and share it: it owns the log's one writer."""
+        tree = TreeReader(core)
+        return cls(tree, IndexWriter(core, tree.cache))
+
+    @property
+    def key(self) -> bytes:
+        """The public key of the index log: the key of the database."""
+        return self.core.key
+
+    @property
+    def length(self) -> int:
+        """Blocks in the log, or in the version this view is fixed to."""
+        return self.core.length if self._version is None else self._version
+
+    def checkout(self, version: int) -> Index:
+        """The index as it was when its log had ``version`` blocks.
+
+        Raises:
+          NotFound: the log was never that long.
+        """
+        if not 0 <= version <= self.core.length:
+            raise NotFound(f"The index has no version {version}; it has {self.core.length} blocks.")
+        return Index(self._tree, self._writer, version)
+
+    def snapshot(self) -> Index:
+        """The index as it is now, unaffected by what is appended later."""
+        return self.checkout(self.length)
+
+    async def get(self, path: str) -> Entry | None:
+        """The entry at a path, or None.
+
+        Raises:
+          UsageProblem: the path is not canonical.
+        """
+        return await self.get_key(_key_of(path))
+
+    async def get_key(self, key: bytes) -> Entry | None:
+        """The entry of a key, or None."""
+        found = await self._tree.get(self.length, key)
+        if found is None:
+            return None
+        return _entry(key, found.seq, found.value)
+
+    async def list(
+        self,
+        path: str = "/",
+        *,
+        reverse: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        options: ListOptions | None = None,
+    ) -> list[Entry]:
+        """The entries one level below a path, in the order of their names as bytes.
+
+        Raises:
+          UsageProblem: the path is not canonical.
+        """
+        try:
+            prefix = list_prefix(path)
+        except PathError as error:
+            raise _bad_path(path, error) from error
+        if options is None:
+            last = None if limit is None else max(limit, 0) + offset
+            options = ListOptions(limit=last, reverse=reverse)
+        found = await list_level(self, prefix, options)
+        return found[offset:]
+
+    def entries(self, gte: bytes, lt: bytes, *, reverse: bool = False) -> Entries:
+        """``(key, seq, value)`` of every key with ``gte <= key < lt``, in order."""
+        bounds = Bounds(gte=gte, lt=lt)
+        return Entries(self._tree.range(self.length, bounds, reverse=reverse))
+
+    def history(self, *, start: int = 1, end: int | None = None, reverse: bool = False) -> History:
+        """Every put and deletion, oldest first; ``start`` and ``end`` are block numbers."""
+        stop = self.length if end is None else min(end, self.length)
+        return History(self._tree.history(self.length, max(start, 1), stop, reverse=reverse))
+
+    async def drive(self, reads: BlockReads[T]) -> T:
+        """Run a reader or writer of ``protocol.hyperbee`` against the log of this index."""
+        return await self._tree.drive(reads)
+
+    def writing(self) -> AbstractAsyncContextManager[IndexBatches]:
+        """Write batches to the newest version; see ``IndexWriter.writing``."""
+        return self._writer.writing()
+
+    async def contract_source(self) -> str:
+        """The source of the contract in force.
+
+        Raises:
+          NotFound: the index holds none (it is not synced yet, or not an index).
+        """
+        entry = await self.get_key(CONTRACT_SOURCE)
+        if entry is None or not isinstance(entry.value, str):
+            raise NotFound(
+                "The index holds no contract yet.",
+                advice="Connect to a peer that has the database, and let it sync.",
+            )
+        return entry.value
+
+    async def participants(self) -> dict[bytes, bool]:
+        """The oplog keys that the database ever listed, and whether each is active."""
+        listed: dict[bytes, bool] = {}
+        end = INPUTS_PREFIX[:-1] + b"\x01"
+        async for _, _, value in self.entries(INPUTS_PREFIX, end):
+            if isinstance(value, dict) and isinstance(value.get("pubkey"), bytes):
+                listed[value["pubkey"]] = value.get("active") is True
+        return listed
+
+    async def dangerous_batch(self, operations: Sequence[Mapping[str, Any]]) -> None:
+        """Write to the index past the contract: for tests of monitors, and for nothing else.
+
+        Args:
+          operations: ``{"type": "put" | "del", "path": ..., "value": ...}`` each.
+
+        Raises:
+          NotAllowed: this node is not the executor of the database.
+          UsageProblem: an operation is of another form.
+        """
+        if not self.core.writable:
+            raise NotAllowed("Only the executor of a database can write to its index.")
+        writes = [_write_of(operation) for operation in operations]
+        async with self.writing() as batches:
+            batches.add(writes)
+            await batches.append()
+
+
+class Entries:
+    """Iterates over ``(key, seq, value)``; may be left at any point."""
+
+    def __init__(self, found: TreeRange) -> None:
+        self._found = found
+
+    def __aiter__(self) -> Entries:
+        return self
+
+    async def __anext__(self) -> tuple[bytes, int, Value]:
+        entry = await self._found.__anext__()
+        return entry.key, entry.seq, _value(entry.value)
+
+
+class History:
+    """Iterates over ``HistoryEntry``; may be left at any point."""
+
+    def __init__(self, found: TreeHistory) -> None:
+        self._found = found
+
+    def __aiter__(self) -> History:
+        return self
+
+    async def __anext__(self) -> HistoryEntry:
+        operation = await self._found.__anext__()
+        return HistoryEntry(
+            seq=operation.seq,
+            type="del" if operation.deleted else "put",
+            path=format_key(operation.key),
+            value=_value(operation.value),
+        )
+
+
+def _entry(key: bytes, seq: int, value: bytes | None) -> Entry:
+    path = format_key(key)
+    name = path.rpartition("/")[2]
+    return Entry(container=False, seq=seq, name=name, path=path, value=_value(value))
+
+
+def _value(packed: bytes | None) -> Any:
+    return None if packed is None else unpack_untrusted(packed)
+
+
+def _key_of(path: str) -> bytes:
+    try:
+        return parse_path(path)
+    except PathError as error:
+        raise _bad_path(path, error) from error
+
+
+def _bad_path(path: str, error: PathError) -> UsageProblem:
+    return UsageProblem(
+        f"{path!r} is not a path of the index: {error}.", advice="Paths look like /users/ann."
+    )
+
+
+def _write_of(operation: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
+    kind = operation.get("type")
+    path = operation.get("path")
+    if not isinstance(path, str) or kind not in ("put", "del"):
+        raise UsageProblem(
+            "An index write needs a type, put or del, and a path.", unchanged="Nothing was written."
+        )
+    if kind == "del":
+        return _key_of(path), None
+    try:
+        return _key_of(path), pack(operation.get("value"))
+    except LocalProtocolError as error:
+        raise UsageProblem(
+            f"The value for {path} cannot be stored: {error}.", unchanged="Nothing was written."
+        ) from error

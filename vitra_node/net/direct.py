@@ -1,0 +1,73 @@
+"""Direct connections of one node: where it listens, and whom it stays connected with."""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+
+from ..config import Address, parse_address
+from .connections import Connections
+from .errors import ConnectionFailed
+from .tcp import connect_tcp, serve_tcp
+
+log = logging.getLogger("vitra.net")
+
+# A peer that went away is tried again after these seconds, then every last of them: soon enough
+# for one that restarts, seldom enough for one that is gone.
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class DirectPeers:
+    """Keeps connections in a nursery of the owner's; they end with it."""
+
+    def __init__(self, connections: Connections, nursery: trio.Nursery) -> None:
+        self._connections = connections
+        self._nursery = nursery
+
+    @property
+    def connected(self) -> list[Address]:
+        """The peers whose handshake is done, each connection once."""
+        live = (c.address for c in self._connections.live if c.session is not None)
+        return [parse_address(address) for address in sorted(live)]
+
+    async def listen(self, address: Address) -> Address:
+        """Accept connections from now on; gives the address with its real port.
+
+        Raises:
+          ConnectionFailed: the address cannot be listened on.
+        """
+        bound: list[Address] = await self._nursery.start(serve_tcp, address, self._connections)
+        return bound[0]
+
+    async def connect(self, address: Address) -> None:
+        """Connect, and connect again whenever the connection is lost; returns when it stands.
+
+        Raises:
+          ConnectionFailed: it could not be made this first time; nothing is tried later.
+        """
+        first: ConnectionFailed | None = await self._nursery.start(self._stay_connected, address)
+        if first is not None:
+            raise first
+
+    async def _stay_connected(
+        self, address: Address, *, task_status: trio.TaskStatus[ConnectionFailed | None]
+    ) -> None:
+        stood = False
+        attempt = 0
+
+        def opened() -> None:
+            nonlocal stood, attempt
+            attempt = 0
+            if not stood:
+                stood = True
+                task_status.started(None)
+
+        while True:
+            failure = await connect_tcp(address, self._connections, on_open=opened)
+            if not stood:
+                task_status.started(failure or ConnectionFailed(f"{address} closed at once"))
+                return
+            log.info("the connection to %s ended: %s", address, failure or "closed by the peer")
+            await trio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            attempt += 1

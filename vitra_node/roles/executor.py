@@ -1,0 +1,243 @@
+"""The executor: applies each operation with the contract, and publishes acks and changes.
+
+    oplog -> feed -> group -> contract -> batches -> one append of the index -> feeds advance
+
+Each participant's oplog is read by a feed, in order. A group takes one operation of each feed in
+turn until it is full or nothing waits. The contract runs over the group; what it changes becomes
+one Hyperbee batch for each operation, its ack first; all batches of a group are one append, with
+one signature and one commit. What was executed is known from the index alone, so a restart finds
+its place by one look-up for each oplog, and no crash can execute an operation twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import trio
+
+from protocol.crypto.hashes import leaf_hash, tree_hash
+from protocol.encoding.paths import ACK_SEQ_DIGITS, CONTRACT_SOURCE, ack_key
+from protocol.errors import RecordError
+from protocol.hypercore.merkle import roots_at
+from protocol.transparency.changes import Outcome, effective_writes, outcome_of
+from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
+from protocol.transparency.records import Ack, is_input_key, op_batch
+
+from ..contracts.engine import AckView, ApplyRequest, ApplyResult, SetSource, Value
+from ..contracts.errors import HostFault
+from ..ledger.contract_runner import ContractRunner
+from ..ledger.host import IndexHost
+from ..ledger.index import Index
+from ..ledger.index_writer import IndexBatches
+from ..ledger.oplogs import Oplog, OplogSet
+from .feed import OplogFeed, PublishedOperation
+
+log = logging.getLogger("vitra.executor")
+
+# One commit costs about as much as ten operations; beyond a hundred the gain is small and the
+# first operation of a group waits longer for its ack.
+MAX_GROUP_OPERATIONS = 100
+
+
+class ExecutorStopped(Exception):
+    """The machine could not run the contract for an operation; nothing was decided about it."""
+
+
+class Executor:
+    """Executes the operations of all participants of one database.
+
+    Args:
+      clock: milliseconds since 1970, for the acks.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        oplogs: OplogSet,
+        runner: ContractRunner,
+        clock: Callable[[], int],
+    ) -> None:
+        self._index = index
+        self._oplogs = oplogs
+        self._runner = runner
+        self._clock = clock
+        self._feeds: dict[bytes, OplogFeed] = {}
+        self._woken = trio.Event()
+        self._source = ""
+        self._last_ts = 0
+        # Which feed has the first turn in the next group.
+        self._turn = 0
+        self.executed = 0
+
+    async def run(self) -> None:
+        """Execute operations for ever.
+
+        Raises:
+          ExecutorStopped: an operation could not be run on this machine.
+        """
+        self._source = await self._index.contract_source()
+        async with trio.open_nursery() as nursery:
+            await self._follow_participants(nursery)
+            while True:
+                group = self._next_group()
+                if group:
+                    await self._execute(group, nursery)
+                else:
+                    await self._woken.wait()
+                self._woken = trio.Event()
+
+    # Reading oplogs -------------------------------------------------------------------------------
+
+    async def _follow_participants(self, nursery: trio.Nursery) -> None:
+        """Start a feed for each active oplog, and end those of the others."""
+        await self._oplogs.refresh(self._index)
+        for oplog in self._oplogs:
+            feed = self._feeds.get(oplog.key)
+            if oplog.active and feed is None:
+                feed = OplogFeed(oplog, await self._next_seq(oplog), self._wake)
+                self._feeds[oplog.key] = feed
+                nursery.start_soon(feed.run)
+            elif feed is not None and not oplog.active:
+                feed.stop()
+                del self._feeds[oplog.key]
+
+    async def _next_seq(self, oplog: Oplog) -> int:
+        """The operation after the last one that the index has an ack for."""
+        first = ack_key(oplog.key, 0)
+        prefix = first[:-ACK_SEQ_DIGITS]
+        async for key, _, value in self._index.entries(prefix, prefix + b"\xff", reverse=True):
+            assert isinstance(value, dict)
+            self._last_ts = max(self._last_ts, int(value["ts"]))
+            return int(key[-ACK_SEQ_DIGITS:]) + 1
+        return 0
+
+    def _wake(self) -> None:
+        self._woken.set()
+
+    def _next_group(self) -> list[PublishedOperation]:
+        """Operations to execute together, one of each feed in turn; they stay in their feeds."""
+        feeds = [feed for _, feed in sorted(self._feeds.items()) if feed.waiting]
+        if not feeds:
+            return []
+        self._turn = (self._turn + 1) % len(feeds)
+        feeds = feeds[self._turn :] + feeds[: self._turn]
+        group: list[PublishedOperation] = []
+        depth = 0
+        while len(group) < MAX_GROUP_OPERATIONS:
+            ready = [feed.waiting[depth] for feed in feeds if len(feed.waiting) > depth]
+            if not ready:
+                break
+            group.extend(ready[: MAX_GROUP_OPERATIONS - len(group)])
+            depth += 1
+        return group
+
+    # Executing ------------------------------------------------------------------------------------
+
+    async def _execute(self, group: Sequence[PublishedOperation], nursery: trio.Nursery) -> None:
+        ts = self._last_ts = max(self._last_ts, self._clock())
+        outcomes = await self._apply(group, ts)
+        new_runtime_id = await self._new_runtime_id(outcomes)
+        rules_changed = False
+        async with self._index.writing() as batches:
+            for operation, (result, outcome) in zip(group, outcomes, strict=False):
+                metadata = None if result is None else result.metadata
+                ack = self._ack(operation, outcome, metadata, ts)
+                rules_changed |= _stage(batches, ack, outcome, new_runtime_id)
+            await batches.append()
+        for operation, _ in zip(group, outcomes, strict=False):
+            self._feeds[operation.oplog.key].take()
+        self.executed += len(outcomes)
+        if rules_changed:
+            self._source = await self._index.contract_source()
+            await self._follow_participants(nursery)
+
+    def _ack(
+        self, operation: PublishedOperation, outcome: Outcome, metadata: Value, ts: int
+    ) -> Ack:
+        """The ack, but for what depends on the state of the index."""
+        return Ack(
+            origin=operation.oplog.key,
+            seq=operation.seq,
+            ts=ts,
+            success=outcome.success,
+            error=outcome.error,
+            metadata=metadata,
+            num_changes=0,
+            op_hash=leaf_hash(operation.block),
+            oplog_head=_oplog_head(operation),
+        )
+
+    async def _new_runtime_id(
+        self, outcomes: Sequence[tuple[ApplyResult | None, Outcome]]
+    ) -> str | None:
+        """The runtime of the source that the last operation set, if it did."""
+        for result, outcome in outcomes[-1:]:
+            for change in result.changes if result is not None and outcome.success else ():
+                if isinstance(change, SetSource):
+                    return (await self._runner.compiled(change.code)).runtime_id
+        return None
+
+    async def _apply(
+        self, group: Sequence[PublishedOperation], ts: int
+    ) -> list[tuple[ApplyResult | None, Outcome]]:
+        """Run the contract over a group; fewer outcomes when one of them changed the rules."""
+        compiled = await self._runner.compiled(self._source)
+        requests: list[ApplyRequest | None] = []
+        for operation in group:
+            try:
+                op = decode_operation_untrusted(operation.block)
+            except RecordError:
+                requests.append(None)
+                continue
+            ack = AckView(operation.oplog.key.hex(), operation.seq, ts)
+            requests.append(ApplyRequest(op, ack, run_process=compiled.has_process))
+        results = iter(await self._run([r for r in requests if r is not None], group))
+        outcomes: list[tuple[ApplyResult | None, Outcome]] = []
+        for request in requests:
+            if request is None:
+                outcomes.append((None, Outcome(UNREADABLE_OPERATION)))
+                continue
+            result = next(results, None)
+            if result is None:
+                break
+            outcomes.append((result, outcome_of(result.error, result.changes)))
+        return outcomes
+
+    async def _run(
+        self, requests: list[ApplyRequest], group: Sequence[PublishedOperation]
+    ) -> list[ApplyResult]:
+        """Apply; when the machine fails, apply one by one, so that only the culprit stops us."""
+        if not requests:
+            return []
+        host = IndexHost(self._index)
+        try:
+            return await self._runner.apply(self._source, requests, host)
+        except HostFault as fault:
+            log.warning("a group of %d operations could not be run: %s", len(requests), fault)
+        try:
+            return await self._runner.apply(self._source, requests[:1], host)
+        except HostFault as fault:
+            ack = requests[0].ack
+            raise ExecutorStopped(
+                f"Operation {ack.seq} of oplog {ack.origin} could not be run: {fault} "
+                "It was not executed, and no operation after it will be."
+            ) from fault
+
+
+def _stage(batches: IndexBatches, ack: Ack, outcome: Outcome, new_runtime_id: str | None) -> bool:
+    """Add the batch of one operation; returns whether it changed source or membership."""
+    writes = effective_writes(outcome.writes, batches.has)
+    keys = [key for key, _ in writes]
+    new_source = CONTRACT_SOURCE in keys
+    runtime_id = new_runtime_id if new_source else None
+    batches.add(op_batch(replace(ack, num_changes=len(writes), runtime_id=runtime_id), writes))
+    return new_source or any(is_input_key(key) for key in keys)
+
+
+def _oplog_head(operation: PublishedOperation) -> bytes:
+    """The tree hash of the oplog with this operation as its last."""
+    roots = roots_at(operation.oplog.core.storage, operation.seq + 1)
+    assert roots is not None, "the block was verified, so the nodes above it are stored"
+    return tree_hash(roots)

@@ -1,0 +1,117 @@
+"""The monitor: replays the index as it grows, and tells what it validated or found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from protocol.transparency import replay_requests
+from protocol.transparency.frauds import CannotTell, Verified, Violated
+from protocol.transparency.records import Ack
+from protocol.transparency.replay_state import START, ReplayState
+
+from ..frauds import ContractFraudProof
+from ..storage.hypercore import Hypercore
+from .auditor import Auditor
+
+# Events that nobody has read yet; the replay waits behind them.
+MAX_UNREAD_EVENTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """Operations were verified.
+
+    Attributes:
+      acks: the acks of these operations, none for the genesis.
+      operations: how many were verified since the beginning.
+      index_length: up to where the index is verified.
+    """
+
+    acks: tuple[Ack, ...]
+    operations: int
+    index_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViolationFound:
+    """The executor broke the contract; nothing is validated after this.
+
+    Attributes:
+      proof: what was found; it is also kept in the directory.
+    """
+
+    proof: ContractFraudProof
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """There is no verdict beyond this point yet; the monitor goes on when the index grows.
+
+    Attributes:
+      code: the kind of the obstacle.
+      reason: one sentence for people.
+      index_length: up to where the index is verified.
+    """
+
+    code: str
+    reason: str
+    index_length: int
+
+
+MonitorEvent = Validated | ViolationFound | Undecided
+
+
+class Monitor:
+    """Iterate over it for the events, ``async for event in monitor``; made by ``db.monitor()``."""
+
+    def __init__(
+        self, core: Hypercore, auditor: Auditor, keep: Callable[[Violated, int], ContractFraudProof]
+    ) -> None:
+        self.state: ReplayState = START
+        self._core = core
+        self._auditor = auditor
+        self._keep = keep
+        self._told: Undecided | None = None
+        self._send, self._receive = trio.open_memory_channel[MonitorEvent](MAX_UNREAD_EVENTS)
+
+    def __aiter__(self) -> Monitor:
+        return self
+
+    async def __anext__(self) -> MonitorEvent:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    async def run(self) -> None:
+        """Replay until a violation is found."""
+        async with self._send:
+            while True:
+                await self._core.wait_for_length(max(self.state.position, 1))
+                length = self._core.length
+                if not await self._replay(length):
+                    return
+                await self._core.wait_for_length(length + 1)
+
+    async def _replay(self, length: int) -> bool:
+        """Replay up to a length; False when there is nothing more to find."""
+        verdict = await self._auditor.run(length, self.state, on_validated=self._on_validated)
+        self.state = verdict.state
+        if isinstance(verdict, Violated):
+            await self._send.send(ViolationFound(self._keep(verdict, length)))
+            return False
+        if isinstance(verdict, CannotTell):
+            told = Undecided(verdict.code.value, verdict.reason, verdict.state.position)
+            if told != self._told:
+                await self._send.send(told)
+            self._told = told
+        else:
+            assert isinstance(verdict, Verified)
+        return True
+
+    async def _on_validated(self, news: replay_requests.Validated) -> None:
+        state = news.state
+        await self._send.send(Validated(news.acks, state.operations, state.position))
