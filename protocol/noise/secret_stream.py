@@ -16,7 +16,7 @@ Nothing here draws random numbers. libsodium makes its stream header itself when
 *push*, but beginning to *pull* with a given header leaves the very same state, so that is what both
 directions do. The header is a nonce: public, and only ever used with the key of one handshake.
 
-Wire facts: specs/02-noise-and-secret-stream.md sections 2.3 and 2.4; npm ``@hyperswarm/secret-stream``.
+Wire facts: specs/02-noise-and-secret-stream.md, 2.3 and 2.4; npm ``@hyperswarm/secret-stream``.
 """
 
 from __future__ import annotations
