@@ -27,6 +27,7 @@ from ..contracts.engine import (
 )
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..contracts.worker import ContractWorker
+from ..nursery import open_owned_nursery
 
 # A database runs one source at a time; a replay that crosses a change of source needs the next
 # one soon after. Each worker is a process, so idle ones are not kept.
@@ -63,9 +64,8 @@ class ContractRunner:
     @asynccontextmanager
     async def open(cls, cache_dir: Path | None = None) -> AsyncIterator[ContractRunner]:
         """A runner whose workers live inside the block."""
-        async with trio.open_nursery() as nursery:
+        async with open_owned_nursery() as nursery:
             yield cls(nursery, cache_dir)
-            nursery.cancel_scope.cancel()
 
     async def compiled(self, source: str) -> CompiledContract:
         """The compiled form of a source.

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from protocol.crypto.hashes import tree_hash
-from protocol.hyperbee.blocks import decode_block_untrusted
 from protocol.hyperbee.writer import BeeWriter, Delete, Put
 from protocol.hypercore.merkle import roots_at
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
@@ -16,7 +15,6 @@ from protocol.transparency.replay_requests import (
     BuildPages,
     ContractRun,
     HasKeys,
-    IndexEntry,
     IsForked,
     OperationFacts,
     OperationToApply,
@@ -104,15 +102,14 @@ class Auditor:
         oplog = await self._oplogs.open(request.origin)
         return oplog.forked
 
-    async def _read_index(self, request: ReadIndex) -> Sequence[IndexEntry]:
-        entries: list[IndexEntry] = []
+    async def _read_index(self, request: ReadIndex) -> Sequence[bytes]:
+        blocks: list[bytes] = []
         for seq in range(request.start, min(request.stop, request.start + READ_AHEAD_BLOCKS)):
-            block = await self._block(self._index.core, seq, wait=not entries)
+            block = await self._block(self._index.core, seq, wait=not blocks)
             if block is None:
                 break
-            decoded = decode_block_untrusted(block, seq)
-            entries.append(IndexEntry(seq, decoded.key, decoded.value, block))
-        return entries
+            blocks.append(block)
+        return blocks
 
     async def _read_operations(self, request: ReadOperations) -> Sequence[OperationFacts | None]:
         facts: list[OperationFacts | None] = []
