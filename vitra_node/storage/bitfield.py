@@ -58,10 +58,12 @@ class Bitfield:
     def remove_range(self, start: int, end: int) -> None:
         """The blocks from ``start`` to before ``end`` are not stored any more."""
         mark = self.contiguous_length
+        if start >= end:
+            return
         if start < mark:
             # Bits below the mark meant nothing; those above the new one have to be true.
             self.contiguous_length = start
-            self.add_range(max(start + 1, end), mark)
+            self.add_range(end, mark)
         for index in range(start, end):
             number, bit = divmod(index, PAGE_BITS)
             if self._load(number) is not None:

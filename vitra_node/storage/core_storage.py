@@ -90,6 +90,7 @@ class CoreStorage:
         self._tip = head_record.head
         self._unsigned = False
         self._signing: TreeHead | None = None
+        self._round: Round | None = None
         self._writes = Writes()
         self._record_changed = False
         self._gathering = _Overlay()
@@ -166,9 +167,9 @@ class CoreStorage:
         return self._tip
 
     @property
-    def is_writing(self) -> bool:
-        """Whether own growth is staged or being written."""
-        return self._unsigned or self._signing is not None
+    def writing(self) -> Round | None:
+        """The last round with own growth that is staged or being written; None without any."""
+        return self._round if self._unsigned or self._signing is not None else None
 
     @property
     def can_sign(self) -> bool:
@@ -186,7 +187,7 @@ class CoreStorage:
           WriterConflict: a head for a log to which we are writing ourselves at this moment.
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
-        if change.head is not None and self.is_writing:
+        if change.head is not None and self.writing is not None:
             raise WriterConflict("a peer has another head of a log that is written here")
         gathering = self._enlist(sum(len(block) for _, block in change.blocks))
         if change.truncated_to is not None:
@@ -283,7 +284,8 @@ class CoreStorage:
             sign_head(self.manifest, self.key, self.key_pair, tip)
 
     def _enlist(self, size_bytes: int) -> Round:
-        return self._committer.enlist(self, size_bytes)
+        self._round = self._committer.enlist(self, size_bytes)
+        return self._round
 
     def _truncate_rows(self, length: int) -> None:
         writes, number = self._writes, self._number

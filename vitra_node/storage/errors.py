@@ -1,8 +1,5 @@
 """Every exception of the storage package, on one page."""
 
-# The names say what is wrong; "Error" behind each would say nothing.
-# ruff: noqa: N818
-
 from __future__ import annotations
 
 

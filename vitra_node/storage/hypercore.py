@@ -194,8 +194,8 @@ class Hypercore:
         self._truncating = trio.Event()
         try:
             # Roots at an earlier length are read from what is stored, so that has to be all.
-            while self._storage.is_writing:
-                await self._changed.wait()
+            while (writing := self._storage.writing) is not None:
+                await writing.wait()
             if fork is not None and fork <= self.fork:
                 raise ValueError(f"fork {fork} does not follow fork {self.fork}")
             if length == self.length and fork is None:
