@@ -92,7 +92,8 @@ class Downloader:
             self._refused(peer, outstanding, None)
             return
         if outstanding.leans and self._core.node(outstanding.top) is None:
-            if peer.requests.expects(outstanding.top):
+            # With nothing in flight, what is expected can only be a mistake of ours.
+            if peer.requests.in_flight and peer.requests.expects(outstanding.top):
                 peer.requests.hold(outstanding, data)
                 self._holders[peer.id] = peer
             else:
@@ -153,8 +154,11 @@ class Downloader:
         if change.head is not None:
             self.length_changed()
         for peer in list(self._holders.values()):
-            for held in peer.requests.take_ready(self._core):
+            requests = peer.requests
+            for held in requests.take_ready(self._core):
                 self._ready.append((peer, *held))
+            if requests.held and not requests.in_flight and not self._ready:
+                self._return_orphans(peer)
             if not peer.requests.held:
                 del self._holders[peer.id]
 
@@ -189,9 +193,12 @@ class Downloader:
             self._upgrading = None
             self.scheduler.version += 1
         if outstanding.nodes:
-            peer.requests.lost()
-            for held in peer.requests.take_orphans(self._core):
-                self.scheduler.returned(held.outstanding.block)
+            self._return_orphans(peer)
+
+    def _return_orphans(self, peer: Peer) -> None:
+        peer.requests.lost()
+        for held in peer.requests.take_orphans(self._core):
+            self.scheduler.returned(held.outstanding.block)
 
     # peers ----------------------------------------------------------------------------------------
 

@@ -225,6 +225,7 @@ class RequestLog:
         for outstanding in list(self.in_flight.values()):
             self.cancel(outstanding)
         self.held.clear()
+        self.lost()
         return gone
 
     def _count_if_stale(self) -> None:
