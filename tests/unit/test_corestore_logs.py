@@ -13,7 +13,7 @@ from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair
 from protocol.crypto.manifest import default_manifest, manifest_key, multi_signer_manifest
 from protocol.hypercore.quorum import verify_head
 from tests.vectors.load import load_vectors
-from vitra_node.storage.corestore import DATA_NAME, Corestore
+from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.environment import Writes
 from vitra_node.storage.errors import (
     KeyFileError,
@@ -25,7 +25,7 @@ from vitra_node.storage.errors import (
     StoreVersionError,
 )
 from vitra_node.storage.hypercore import Hypercore
-from vitra_node.storage.lmdb_environment import LmdbEnvironment
+from vitra_node.storage.lmdb_environment import DATA_NAME, LmdbEnvironment
 from vitra_node.storage.records import MAX_RECORD_KEY_BYTES, MAX_TABLE_NAME_BYTES
 
 VECTORS = load_vectors("hypercore")["corestore"]

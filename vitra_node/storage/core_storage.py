@@ -19,6 +19,7 @@ from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import CoreChange, TreeHead
+from protocol.hypercore.flat_tree import end_length, node_index
 from protocol.hypercore.merkle import append_blocks, is_unsigned, sign_head
 
 from .bitfield import Bitfield
@@ -55,7 +56,7 @@ class _Overlay:
     void_from: int | None = None
 
     def truncate(self, length: int) -> None:
-        self.nodes = {i: node for i, node in self.nodes.items() if _last_leaf(i) < 2 * length}
+        self.nodes = {i: node for i, node in self.nodes.items() if end_length(i) <= length}
         self.blocks = {i: block for i, block in self.blocks.items() if i < length}
         self.void_from = length if self.void_from is None else min(self.void_from, length)
 
@@ -123,7 +124,7 @@ class CoreStorage:
             node = overlay.nodes.get(index)
             if node is not None:
                 return node
-            if overlay.void_from is not None and _last_leaf(index) >= 2 * overlay.void_from:
+            if overlay.void_from is not None and end_length(index) > overlay.void_from:
                 return None
         data = self._environment.get(node_key(self._number, index))
         return None if data is None else decode_node(index, data)
@@ -293,7 +294,7 @@ class CoreStorage:
         writes.delete_range(*rows_from(NODE_TABLE, number, 2 * length))
         # Left of the cut, only ancestors of the first dropped leaf reach over it.
         for depth in range(1, _MAX_TREE_DEPTH):
-            index = ((2 * (length >> depth) + 1) << depth) - 1
+            index = node_index(depth, length >> depth)
             if index < 2 * length:
                 writes.delete(node_key(number, index))
         self._gathering.truncate(length)
@@ -324,12 +325,6 @@ class CoreStorage:
         if grown is not None:
             self._head, self._signing = grown, None
         self.on_commit(grown is not None)
-
-
-def _last_leaf(index: int) -> int:
-    """The flat-tree index of the rightmost leaf below a node."""
-    beyond = index + 1
-    return index + (beyond & -beyond) - 1
 
 
 def _nothing(grew: bool) -> None:

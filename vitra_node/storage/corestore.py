@@ -22,13 +22,11 @@ from .key_files import (
     read_key,
     sync_directory,
 )
-from .lmdb_environment import LmdbEnvironment
+from .lmdb_environment import DATA_NAME, LmdbEnvironment
 from .lock import DirectoryLock
 from .memory_environment import MemoryEnvironment
 from .open_cores import OpenCores
 from .records import Records
-
-DATA_NAME = "cores.mdb"
 
 
 class Corestore:

@@ -10,6 +10,9 @@ import lmdb
 from .environment import Environment, KeyRange, Writes
 from .errors import EnvironmentFull, StorageError, StoreDamaged
 
+DATA_NAME = "cores.mdb"
+"""The data file in a data directory."""
+
 # Small, because a map is address space and sparse file, and doubling costs nothing.
 INITIAL_MAP_BYTES = 64 * 1024 * 1024
 
