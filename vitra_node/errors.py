@@ -6,7 +6,6 @@ what failed, what stayed unchanged, what to try. Lower layers raise errors of th
 """
 
 # The names are verdicts, as in the table of exit codes; "Error" behind each would say nothing.
-# ruff: noqa: N818
 
 from __future__ import annotations
 
@@ -33,6 +32,14 @@ class VitraError(Exception):
         self.unchanged = unchanged
         self.advice = advice
         self.details = details
+
+    @property
+    def family(self) -> str:
+        """Name of the nearest class of this page: what programs tell failures apart by."""
+        for kind in type(self).__mro__:
+            if FAMILIES.get(kind.__name__) is kind:
+                return kind.__name__
+        return InternalFault.__name__
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.failed, self.unchanged, self.advice) if part)

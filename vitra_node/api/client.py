@@ -64,7 +64,7 @@ class ControlClient:
         client = cls(connect_control_socket(Path(directory)))
         try:
             client._socket.settimeout(GREETING_SECONDS)
-            client._take_greeting()
+            client.take_greeting()
             client._socket.settimeout(None)
         except BaseException:
             client.close()
@@ -153,7 +153,8 @@ class ControlClient:
                 raise failure_from_body_untrusted(frame.error)
             return frame.result
 
-    def _take_greeting(self) -> None:
+    def take_greeting(self) -> None:
+        """Read what a node says first; raises like ``connect``."""
         frame = self._receive()
         if isinstance(frame, ResponseFrame) and frame.error is not None:
             raise failure_from_body_untrusted(frame.error)

@@ -18,7 +18,7 @@ def error_body(failure: VitraError, code: int | None = None) -> ErrorBody:
         code,
         failure.failed,
         {
-            "kind": type(failure).__name__,
+            "kind": failure.family,
             "exit_code": failure.exit_code,
             "failed": failure.failed,
             "unchanged": failure.unchanged,

@@ -40,6 +40,15 @@ def running_node(settings: Settings) -> ControlClient | None:
         return None
 
 
+def serving_process(settings: Settings) -> int | None:
+    """The process id of the node that serves the directory, or None when none does."""
+    client = running_node(settings)
+    if client is None:
+        return None
+    with client:
+        return int(client.node.get("pid", 0))
+
+
 def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T:
     import trio
 

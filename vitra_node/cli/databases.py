@@ -10,7 +10,7 @@ import click
 from ..config import Address, parse_address, read_config
 from ..errors import NotAllowed, NotFound, UsageProblem
 from ..key_text import parse_key
-from .asking import running_node
+from .asking import serving_process
 from .settings import Settings, takes_settings
 
 # A contract is source text that people write; what is larger is another file, given by mistake.
@@ -138,12 +138,10 @@ def read_link(text: str) -> tuple[bytes, tuple[Address, ...]]:
 
 def refuse_while_running(settings: Settings) -> None:
     """Raise NotAllowed when a node serves the directory."""
-    client = running_node(settings)
-    if client is None:
-        return
-    with client:
+    process = serving_process(settings)
+    if process is not None:
         raise NotAllowed(
-            f"A node is running for {settings.directory} (process {client.node.get('pid')}).",
+            f"A node is running for {settings.directory} (process {process}).",
             unchanged="Nothing was changed.",
             advice="Stop it with `vitra stop` first.",
         )

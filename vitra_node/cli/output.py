@@ -71,7 +71,7 @@ class Output:
         """What failed, what stayed unchanged, what to try."""
         if self.as_json:
             error = {
-                "kind": type(failure).__name__,
+                "kind": failure.family,
                 "exit_code": failure.exit_code,
                 "failed": failure.failed,
                 "unchanged": failure.unchanged,
