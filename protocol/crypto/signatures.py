@@ -129,10 +129,9 @@ def _encode_proof_v0(partial: PartialSignature, nodes: list[TreeNode]) -> bytes:
         if node not in nodes:
             nodes.append(node)
         positions.append(encode_uint(nodes.index(node)))
-    # JS writes the length of the signed tree into the field it calls start; nobody reads it.
+    # JS writes the length of the signed tree, where its last node ends; nobody reads it.
     last = partial.nodes[-1].index
-    leaves = (last ^ (last + 1)).bit_length() - 1
-    signed_length = (last + (1 << leaves)) // 2 + 1 if leaves else last // 2 + 1
+    signed_length = (last + (~last & (last + 1)) + 1) // 2
     return proof + encode_uint(signed_length) + encode_uint(partial.patch) + encode_array(positions)
 
 
