@@ -36,7 +36,7 @@ class NoDataReason(IntEnum):
     INVALID_REQUEST = 2
 
 
-class CannotProve(LocalProtocolError):  # noqa: N818  # not an error: one of the two answers
+class CannotProve(LocalProtocolError):
     """This request has no proof; ``reason`` says whether the store or the request is at fault."""
 
     def __init__(self, reason: NoDataReason, message: str) -> None:
