@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from protocol.crypto.hashes import blake2b_256, leaf_hash
 from protocol.encoding.msgpack import Value, pack, unpack_untrusted
-from protocol.encoding.paths import format_key, parse_path
+from protocol.encoding.paths import ACKS_PREFIX, format_key, input_key, parse_path
 from protocol.errors import RecordError
-from protocol.hyperbee.blocks import encode_block
+from protocol.hyperbee.blocks import BeeBlock, decode_block_untrusted, encode_block
+from protocol.hyperbee.reading import run
+from protocol.hyperbee.writer import BeeWriter, Delete, Put
 from protocol.transparency.changes import Change, Write, effective_writes, outcome_of
 from protocol.transparency.frauds import Verdict
+from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
-from protocol.transparency.records import Ack, genesis_batch, op_batch
+from protocol.transparency.records import Ack, decode_input_untrusted, genesis_batch, op_batch
 from protocol.transparency.replay import replay
 from protocol.transparency.replay_requests import (
     BuildPages,
@@ -113,13 +118,13 @@ class History:
             return None
         return OperationFacts(blocks[seq], blake2b_256(b"".join(map(leaf_hash, blocks[: seq + 1]))))
 
-    def execute(self, origin: bytes, *, metadata: Value = None) -> Ack:
+    def execute(self, origin: bytes, *, metadata: Value = None, ts: int | None = None) -> Ack:
         """Do what an honest executor does with the next operation of an oplog."""
         seq = self.executed.get(origin, 0)
         facts = self.facts(origin, seq)
         assert facts is not None
         self.executed[origin] = seq + 1
-        self.now += 3
+        self.now = self.now + 3 if ts is None else ts
         ack = Ack(
             origin, seq, self.now, True, None, metadata, 0, leaf_hash(facts.block), facts.oplog_head
         )
@@ -144,6 +149,11 @@ class History:
         self.writes += op_batch(ack, writes)
         return ack
 
+    def is_active(self, origin: bytes) -> bool:
+        """Whether an oplog's operations count now."""
+        value = state_of(self.writes).get(input_key(origin))
+        return value is not None and decode_input_untrusted(input_key(origin), value).active
+
     def do(self, origin: bytes, op: object) -> Ack:
         """Publish and execute."""
         self.publish(origin, op)
@@ -160,6 +170,25 @@ def reader(table: dict[bytes, bytes]) -> Read:
     return read
 
 
+def bee_blocks(writes: Sequence[Write]) -> list[bytes]:
+    """The blocks of a real Hyperbee, header included: one batch for each transaction."""
+    writer = BeeWriter(0)
+    blocks: list[bytes] = []
+    starts = [0, *(i for i, (key, _) in enumerate(writes) if i > 3 and key.startswith(ACKS_PREFIX))]
+    for start, stop in pairwise([*starts, len(writes)]):
+        batch = writer.batch(
+            Delete(key) if value is None else Put(key, value) for key, value in writes[start:stop]
+        )
+        blocks += run(batch, partial(fetch_block, blocks))
+        writer.appended()
+    return blocks
+
+
+def fetch_block(blocks: Sequence[bytes], seq: int) -> BeeBlock:
+    """A block, decoded, for the readers of a Hyperbee."""
+    return decode_block_untrusted(blocks[seq], seq)
+
+
 def drive(
     history: History,
     state: ReplayState = START,
@@ -167,9 +196,15 @@ def drive(
     length: int | None = None,
     max_operations: int | None = None,
     runner: Callable[[RunContract], ContractRun] | None = None,
+    blocks: Sequence[bytes] | None = None,
 ) -> tuple[Verdict, list[Validated]]:
-    """Replay a history; gives the verdict and the news on the way."""
+    """Replay a history; gives the verdict and the news on the way.
+
+    With ``blocks`` the index is a real one, and its tree pages are checked.
+    """
     news: list[Validated] = []
+    pages = IndexPages()
+    fetch = partial(fetch_block, blocks or ())
     steps = replay(length or history.length, state, max_operations=max_operations)
     answer: Any = None
     try:
@@ -180,6 +215,12 @@ def drive(
                 answer = None
             elif isinstance(request, RunContract):
                 answer = (runner or (lambda r: run_toy(history, r)))(request)
+            elif blocks and isinstance(request, ReadIndex):
+                answer = blocks[request.start : request.stop]
+            elif blocks and isinstance(request, HasKeys):
+                answer = run(pages.has_keys(request), fetch)
+            elif blocks and isinstance(request, BuildPages):
+                answer = run(pages.build(request), fetch)
             else:
                 answer = answer_request(history, request)
     except StopIteration as stop:

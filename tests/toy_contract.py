@@ -25,7 +25,7 @@ def toy(read: Read, op: Any, ack: Ack) -> list[Change]:
         raise ContractThrewError("not a map")
     name = op.get("op")
     if name == "increment":
-        return [Put("/counter", (read("/counter") or 0) + op.get("amount", 1))]
+        return [Put("/counter", count(read) + op.get("amount", 1))]
     if name == "put":
         return [Put(path, value) for path, value in op["entries"].items()]
     if name == "delete":
@@ -44,6 +44,14 @@ def toy(read: Read, op: Any, ack: Ack) -> list[Change]:
     return governance(name, op)
 
 
+def count(read: Read) -> int:
+    """The counter so far."""
+    value = read("/counter") or 0
+    if not isinstance(value, int):
+        raise ContractThrewError("the counter is no number")
+    return value
+
+
 def governance(name: Any, op: dict[str, Any]) -> list[Change]:
     """Operations that change participants or the contract itself."""
     if name == "admit":
@@ -58,5 +66,5 @@ def governance(name: Any, op: dict[str, Any]) -> list[Change]:
 def doubling(read: Read, op: Any, ack: Ack) -> list[Change]:
     """A later version of the toy: increments count twice."""
     if isinstance(op, dict) and op.get("op") == "increment":
-        return [Put("/counter", (read("/counter") or 0) + 2 * op.get("amount", 1))]
+        return [Put("/counter", count(read) + 2 * op.get("amount", 1))]
     return toy(read, op, ack)
