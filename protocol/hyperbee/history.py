@@ -80,3 +80,7 @@ class HistoryReader:
         seq, self._seqs = self._seqs[0], self._seqs[1:]
         block = yield from read_block(seq, self._below, self._blocks)
         return Operation(block.is_deletion_untrusted(), seq, block.key, block.value)
+
+    def ahead(self, local: Blocks, count: int) -> list[int]:
+        """At most ``count`` blocks that coming calls of ``next`` will ask for."""
+        return [seq for seq in self._seqs[:count] if local.get(seq) is None]

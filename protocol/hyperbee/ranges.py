@@ -17,7 +17,7 @@ from .reading import (
     read_child,
     read_root,
 )
-from .varint import decode_code
+from .varint import decode_code, decode_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,48 @@ class RangeReader:
                 self._push(block, child, 2 * len(child.codes) if self._reverse else 0)
         return None
 
+    def ahead(self, local: Blocks, count: int) -> list[int]:
+        """Blocks that coming calls of ``next`` will ask for, found by going through ``local`` ones.
+
+        For fetching over a network, where one block at a time would cost a round trip each. At
+        most ``count``, in the order they are needed; a few may lie just behind the range.
+        """
+        missing: list[int] = []
+        # Frames, as copies; and how many nodes and keys may be looked at.
+        stack = [(frame.level, frame.position) for frame in self._stack]
+        looks, keys_left = 8 * count, self._left
+        while stack and looks > 0 and len(missing) < count and keys_left != 0:
+            looks -= 1
+            level, position = stack.pop()
+            if not 0 <= position <= 2 * len(level.codes):
+                continue
+            stack.append((level, position + self._step))
+            if position & 1:
+                seq, number = decode_code(level.codes[position >> 1]), -1
+                keys_left = None if keys_left is None else keys_left - 1
+            elif level.pairs:
+                seq, number = decode_pair(level.pairs[position >> 1])
+            else:
+                continue
+            if not 1 <= seq < self._version:
+                break
+            block = local.get(seq)
+            if block is None:
+                missing.append(seq)
+            elif number < 0:
+                if self._is_behind(block.key):
+                    break
+            elif len(stack) < MAX_BEE_DEPTH_LEVELS:
+                child = block.level_untrusted(number)
+                stack.append((child, 2 * len(child.codes) if self._reverse else 0))
+        return missing
+
+    def _is_behind(self, key: bytes) -> bool:
+        return self._bounds.below(key) if self._reverse else self._bounds.above(key)
+
     def _accept(self, holder: BeeBlock) -> Entry | None:
         key, bounds = holder.key, self._bounds
-        if bounds.below(key) if self._reverse else bounds.above(key):
+        if self._is_behind(key):
             self._stack.clear()
             return None
         out_of_order = (

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
 import trio
 
 from protocol.errors import LocalProtocolError
 from protocol.hyperbee import (
     BeeBatch,
-    BeeBlock,
-    BeeWriter,
-    BlockCache,
     BlockReads,
     Bounds,
     CompareAndSwap,
@@ -24,162 +21,18 @@ from protocol.hyperbee import (
     HistoryReader,
     Operation,
     RangeReader,
-    decode_block_untrusted,
     decode_header_untrusted,
     get,
     sub_bounds,
     sub_prefix,
 )
 
-from .errors import BlockNotAvailable, NotWritable, WriterConflict
+from .errors import NotWritable
+from .hyperbee_tree import BeeCore, BeeTree, Entries
+
+__all__ = ["Batch", "BeeCore", "Entries", "Hyperbee"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
-
-# A full checkpoint costs more than most reads; other tasks still get their turn.
-_READS_PER_CHECKPOINT = 32
-
-
-class BeeCore(Protocol):
-    """What a Hyperbee needs of its core; a ``Hypercore`` is one."""
-
-    @property
-    def length(self) -> int:
-        """Number of blocks."""
-
-    @property
-    def fork(self) -> int:
-        """How often the core was truncated."""
-
-    @property
-    def writable(self) -> bool:
-        """Whether blocks can be appended here."""
-
-    def local_block(self, index: int) -> bytes | None:
-        """A block, if it is stored here."""
-
-    async def get(self, index: int) -> bytes:
-        """A block, fetched from a peer if need be."""
-
-    async def append(self, blocks: Sequence[bytes]) -> int:
-        """Append blocks as a unit; gives the new length, once durable."""
-
-
-class _Reader(Protocol[T_co]):
-    def next(self) -> BlockReads[T_co | None]: ...
-
-
-class Entries(Generic[T]):
-    """What ``range``, ``history`` and ``diff`` give: ``async for`` over the results.
-
-    It stays with the version that the bee had at the call. Leaving the loop early needs no care.
-    """
-
-    def __init__(self, tree: _Tree, reader: _Reader[T], finish: Callable[[T], T | None]) -> None:
-        self._tree = tree
-        self._reader = reader
-        self._finish = finish
-
-    def __aiter__(self) -> Entries[T]:
-        return self
-
-    async def __anext__(self) -> T:
-        while (found := await self._tree.drive(self._reader.next())) is not None:
-            finished = self._finish(found)
-            if finished is not None:
-                return finished
-        raise StopAsyncIteration
-
-
-class _Tree:
-    """One core and what all views of its tree share: decoded blocks, and the turn to write."""
-
-    def __init__(self, core: BeeCore, header: Header | None, always_duplicate: bool) -> None:
-        self.core = core
-        self._header = header
-        self._always_duplicate = always_duplicate
-        self._fork = core.fork
-        self._cache = BlockCache()
-        self._writer: BeeWriter | None = None
-        self._writing = trio.Lock()
-        self._reads = 0
-
-    @property
-    def blocks(self) -> BlockCache:
-        """Decoded blocks at hand."""
-        if self.core.fork != self._fork:
-            self._fork = self.core.fork
-            self._cache = BlockCache()
-            self._writer = None
-        return self._cache
-
-    async def drive(self, reads: BlockReads[T]) -> T:
-        """Run a reader or writer, fetching the blocks it asks for."""
-        core, cache, fork = self.core, self.blocks, self._fork
-        waited = False
-        try:
-            seq = next(reads)
-            while True:
-                data = core.local_block(seq)
-                if data is None:
-                    data = await core.get(seq)
-                    waited = True
-                if core.fork != fork:
-                    raise BlockNotAvailable("the core was truncated under its reader")
-                block: BeeBlock = decode_block_untrusted(data, seq)
-                cache.add(block)
-                seq = reads.send(block)
-        except StopIteration as stop:
-            result: T = stop.value
-        finally:
-            reads.close()
-        if not waited:
-            await self.give_way()
-        return result
-
-    async def give_way(self) -> None:
-        """Let other tasks run now and then."""
-        self._reads += 1
-        if self._reads % _READS_PER_CHECKPOINT:
-            await trio.lowlevel.checkpoint_if_cancelled()
-        else:
-            await trio.lowlevel.checkpoint()
-
-    @asynccontextmanager
-    async def batch(self) -> AsyncIterator[BeeBatch]:
-        """A batch that nobody else writes beside; flushed and appended at the end."""
-        core = self.core
-        if not core.writable:
-            raise NotWritable("this store cannot sign for the core of this Hyperbee")
-        async with self._writing:
-            cache = self.blocks
-            writer = self._writer
-            if writer is None or writer.length != core.length:
-                writer = self._writer = BeeWriter(
-                    core.length,
-                    cache=cache,
-                    header=self._header,
-                    always_duplicate=self._always_duplicate,
-                )
-            start, fork = core.length, core.fork
-            batch = writer.begin()
-            try:
-                yield batch
-                blocks = batch.flush()
-            finally:
-                batch.discard()
-            if not blocks:
-                return
-            # Dropped until the append is known to be done, so that a failure cannot leave a
-            # writer that is ahead of its core.
-            self._writer = None
-            if core.length != start or core.fork != fork:
-                raise WriterConflict("the core was changed by others while a batch was open")
-            # A cancelled append may still happen, which the next batch would not know of.
-            with trio.CancelScope(shield=True):
-                await core.append(blocks)
-            writer.appended()
-            self._writer = writer
 
 
 class Batch:
@@ -188,7 +41,7 @@ class Batch:
     Any task may use it until its block ends; what is read here includes what the batch has done.
     """
 
-    def __init__(self, tree: _Tree, batch: BeeBatch, prefix: bytes) -> None:
+    def __init__(self, tree: BeeTree, batch: BeeBatch, prefix: bytes) -> None:
         self._tree = tree
         self._batch = batch
         self._prefix = prefix
@@ -248,7 +101,7 @@ class Hyperbee:
     def __init__(
         self, core: BeeCore, *, header: Header | None = None, always_duplicate: bool = True
     ) -> None:
-        self._tree = _Tree(core, header, always_duplicate)
+        self._tree = BeeTree(core, header, always_duplicate)
         self._version: int | None = None
         self._prefix = b""
 
@@ -307,7 +160,7 @@ class Hyperbee:
             limit=limit,
             blocks=tree.blocks,
         )
-        return Entries(tree, reader, self._strip)
+        return Entries(tree, reader, self._strip, reader.ahead)
 
     async def peek(
         self,
@@ -354,7 +207,7 @@ class Hyperbee:
                 return None
             return operation._replace(key=operation.key[len(self._prefix) :])
 
-        return Entries(tree, reader, strip)
+        return Entries(tree, reader, strip, reader.ahead)
 
     def diff(
         self,
