@@ -31,6 +31,21 @@ def a_fraud(file: Path | None = None) -> ContractFraudProof:
     return ContractFraudProof("f" * 32, ProtocolProof(KEY, 10, None, violation), file)
 
 
+class AsyncList:
+    """An asynchronous iterator that may be left at any point, like the real history."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = iter(items)
+
+    def __aiter__(self) -> AsyncList:
+        return self
+
+    async def __anext__(self) -> Any:
+        for item in self._items:
+            return item
+        raise StopAsyncIteration
+
+
 @dataclass
 class FakeIndex:
     """Values by path; the history is the order of the puts."""
@@ -57,12 +72,15 @@ class FakeIndex:
         entries = [entry for entry in found if entry is not None][offset:]
         return entries if limit is None else entries[:limit]
 
-    async def history(
+    def history(
         self, *, start: int = 1, end: int | None = None, reverse: bool = False
     ) -> AsyncIterator[HistoryEntry]:
-        for number, (path, value) in enumerate(self.values.items(), 1):
-            if number >= start and (end is None or number < end):
-                yield HistoryEntry(number, "put", path, value)
+        entries = [
+            HistoryEntry(number, "put", path, value)
+            for number, (path, value) in enumerate(self.values.items(), 1)
+            if number >= start and (end is None or number < end)
+        ]
+        return AsyncList(entries)
 
     async def dangerous_batch(self, changes: Sequence[Mapping[str, Any]]) -> None:
         for change in changes:
@@ -191,11 +209,7 @@ class FakeDatabase:
 
     @asynccontextmanager
     async def monitor(self) -> AsyncIterator[AsyncIterator[Any]]:
-        async def events() -> AsyncIterator[Any]:
-            for event in self.events:
-                yield event
-
-        yield events()
+        yield AsyncList(self.events)
 
     def frauds(self) -> list[ContractFraudProof]:
         return self.kept

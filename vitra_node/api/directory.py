@@ -14,8 +14,9 @@ from ..database import CACHE_NAME, Database
 from ..errors import NotFound
 from ..frauds import DIRECTORY_NAME as FRAUD_NAME
 from ..ledger.own_oplogs import OwnOplogs
-from ..storage.corestore import DATA_NAME, Corestore
+from ..storage.corestore import Corestore
 from ..storage.key_files import KEYS_DIRECTORY
+from ..storage.lmdb_environment import DATA_NAME
 from ..storage.lock import LOCK_NAME, DirectoryLock
 from .failures import telling
 from .local import Narrate, reach_peers

@@ -132,7 +132,7 @@ def _path(error: protocol.PathError) -> VitraError:
 
 def _in_use(error: storage.StoreInUse) -> VitraError:
     return NotAllowed(
-        f"The directory is in use by another process: {_sentence(error)}",
+        _sentence(error),
         unchanged=_NOTHING,
         advice="Wait for that process to end, or stop its node with `vitra stop`.",
     )

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ..api.client import ControlClient
 from ..api.connection import Connection, NodeConnection, run_without_loop
-from ..errors import NotFound
+from ..errors import NotAllowed, NotFound
 from .settings import Settings
 
 T = TypeVar("T")
@@ -47,6 +47,17 @@ def serving_process(settings: Settings) -> int | None:
         return None
     with client:
         return int(client.node.get("pid", 0))
+
+
+def refuse_while_running(settings: Settings) -> None:
+    """Raise NotAllowed when a node serves the directory."""
+    process = serving_process(settings)
+    if process is not None:
+        raise NotAllowed(
+            f"A node is running for {settings.directory} (process {process}).",
+            unchanged="Nothing was changed.",
+            advice="Stop it with `vitra stop` first.",
+        )
 
 
 def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T:

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from ..config import Address, parse_address, read_config
-from ..errors import NotAllowed, NotFound, UsageProblem
+from ..errors import NotFound, UsageProblem
 from ..key_text import parse_key
-from .asking import serving_process
+from .asking import refuse_while_running
 from .settings import Settings, takes_settings
 
 # A contract is source text that people write; what is larger is another file, given by mistake.
@@ -134,17 +134,6 @@ def read_link(text: str) -> tuple[bytes, tuple[Address, ...]]:
         return parse_key(text), ()
     key, at, address = text.removeprefix(LINK_SCHEME).rstrip("/").partition("@")
     return parse_key(key), (parse_address(address),) if at else ()
-
-
-def refuse_while_running(settings: Settings) -> None:
-    """Raise NotAllowed when a node serves the directory."""
-    process = serving_process(settings)
-    if process is not None:
-        raise NotAllowed(
-            f"A node is running for {settings.directory} (process {process}).",
-            unchanged="Nothing was changed.",
-            advice="Stop it with `vitra stop` first.",
-        )
 
 
 def read_config_or_none(directory: Path) -> bytes | None:

@@ -9,7 +9,7 @@ import click
 from ..api.client import ControlClient
 from ..api.connection import Connection
 from ..config import parse_address, read_config
-from .asking import ask, running_node
+from .asking import ask, refuse_while_running, running_node
 from .settings import Settings, takes_settings
 
 
@@ -38,6 +38,7 @@ def serve(settings: Settings, listen: str | None, peers: tuple[str, ...], no_swa
     from ..api.hosting import Hosting
     from .serving import serve_until_stopped
 
+    refuse_while_running(settings)
     config = read_config(settings.directory)
     given = tuple(parse_address(peer) for peer in peers)
     hosting = Hosting(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from protocol.encoding.msgpack import unpack_untrusted
 
 from ...errors import NotFound
 from ...key_text import parse_key
-from ...ledger.index import HistoryEntry
 from ..json_values import to_json
 from ..parameters import Count
 from ..session import Session
@@ -48,11 +47,8 @@ async def history(
 async def _index_history(
     session: Session, start: int, end: int | None, reverse: bool
 ) -> AsyncGenerator[dict[str, Any], None]:
-    entries = session.database.index.history(start=start, end=end, reverse=reverse)
-    # Whoever stops early must close the generator: nothing else would before the event loop ends.
-    async with aclosing(cast(AsyncGenerator[HistoryEntry, None], entries)):
-        async for entry in entries:
-            yield history_shape(entry)
+    async for entry in session.database.index.history(start=start, end=end, reverse=reverse):
+        yield history_shape(entry)
 
 
 async def _oplog_history(
