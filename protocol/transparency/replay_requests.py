@@ -133,8 +133,9 @@ class RunContract:
     """Apply operations in order, each on top of the index and the ones before it.
 
     Answer: ``ContractRun``. ``source`` and ``runtime_id`` are the same for all; the runtime is
-    None in databases of the original. ``version`` is that of the first operation. What the
-    operations read must include the acks and changes of the ones before them.
+    None in databases of the original. ``version`` is that of the first operation. Groups differ
+    between executor and monitors, so nothing an operation reads may depend on where a group
+    begins: it sees the changes of all operations before it, but no acks and no block numbers.
     """
 
     source: str
