@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.encoding.msgpack import UNDEFINED
+from protocol.encoding.msgpack import UNDEFINED, Date
 from vitra_node.api.error_bodies import error_body, failure_from_body_untrusted
 from vitra_node.api.frames import (
     INVALID_PARAMS,
@@ -176,7 +175,9 @@ def test_an_error_of_an_unknown_kind_is_a_fault() -> None:
         (1.5, 1.5),
         (2**60, 2**60),
         ({"a": [b"", {"b": UNDEFINED}]}, {"a": ["", {"b": None}]}),
-        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
+        (Date(1_767_323_045_006), "2026-01-02T03:04:05.006Z"),
+        (Date(-1), "1969-12-31T23:59:59.999Z"),
+        (Date(8_640_000_000_000_000), None),
         (("a", True), ["a", True]),
     ],
 )
