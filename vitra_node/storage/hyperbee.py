@@ -35,6 +35,16 @@ __all__ = ["Batch", "BeeCore", "Entries", "Hyperbee"]
 T = TypeVar("T")
 
 
+def _without_prefix(cas: CompareAndSwap | None, prefix: bytes) -> CompareAndSwap | None:
+    """Have ``cas`` see the keys of the sub it is used on."""
+    if cas is None or not prefix:
+        return cas
+    ask, size = cas, len(prefix)
+    return lambda before, after: ask(
+        before._replace(key=before.key[size:]), after._replace(key=after.key[size:])
+    )
+
+
 class Batch:
     """Puts and deletions that ``Hyperbee.batch`` appends together.
 
@@ -56,18 +66,14 @@ class Batch:
         self, key: bytes, value: bytes | None, *, cas: CompareAndSwap | None = None
     ) -> int | None:
         """Set a key; see ``Hyperbee.put``. The seq holds once the batch is appended."""
-        return await self._run(self._batch.put(self._prefix + key, value, self._stripped(cas)))
+        return await self._run(
+            self._batch.put(self._prefix + key, value, _without_prefix(cas, self._prefix))
+        )
 
     async def delete(self, key: bytes, *, cas: CompareAndSwap | None = None) -> int | None:
         """Remove a key; see ``Hyperbee.delete``."""
-        return await self._run(self._batch.delete(self._prefix + key, self._stripped(cas)))
-
-    def _stripped(self, cas: CompareAndSwap | None) -> CompareAndSwap | None:
-        if cas is None or not self._prefix:
-            return cas
-        ask, size = cas, len(self._prefix)
-        return lambda before, after: ask(
-            before._replace(key=before.key[size:]), after._replace(key=after.key[size:])
+        return await self._run(
+            self._batch.delete(self._prefix + key, _without_prefix(cas, self._prefix))
         )
 
     async def _run(self, reads: BlockReads[T]) -> T:
@@ -290,16 +296,20 @@ class Hyperbee:
           LocalProtocolError: key and value are over ``MAX_BEE_ENTRY_BYTES``.
           WriterConflict: something else appended to the core meanwhile.
         """
-        async with self.batch() as batch:
-            return await batch.put(key, value, cas=cas)
+        self._check_newest()
+        cas = _without_prefix(cas, self._prefix)
+        async with self._tree.batch() as batch:
+            return await self._tree.drive(batch.put(self._prefix + key, value, cas))
 
     async def delete(self, key: bytes, *, cas: CompareAndSwap | None = None) -> int | None:
         """Remove a key; durable when it returns. Where it does not stand, nothing is written.
 
         Returns and raises as ``put``.
         """
-        async with self.batch() as batch:
-            return await batch.delete(key, cas=cas)
+        self._check_newest()
+        cas = _without_prefix(cas, self._prefix)
+        async with self._tree.batch() as batch:
+            return await self._tree.drive(batch.delete(self._prefix + key, cas))
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
@@ -311,12 +321,15 @@ class Hyperbee:
         Raises:
           NotWritable, WriterConflict: see ``put``.
         """
-        if self._version is not None:
-            raise NotWritable("a checkout is read-only")
+        self._check_newest()
         async with self._tree.batch() as batch:
             yield Batch(self._tree, batch, self._prefix)
 
     # Inside ---------------------------------------------------------------------------------------
+
+    def _check_newest(self) -> None:
+        if self._version is not None:
+            raise NotWritable("a checkout is read-only")
 
     def _bounds(self, bounds: Bounds) -> Bounds:
         return sub_bounds(self._prefix, bounds) if self._prefix else bounds
