@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
-from binascii import Error as BinasciiError
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -16,8 +14,19 @@ from typing import Any, Final, TypeAlias
 from ..encoding.paths import format_key
 from ..errors import RecordError
 from .changes import Write
+from .json_fields import (
+    base64_of,
+    field,
+    load_untrusted,
+    optional,
+    read_bytes,
+    read_count,
+    read_key,
+    read_text,
+)
 from .replay_state import ReplayState
 
+PROOF_MARKER: Final = "vitraContractFraudProof"
 PROOF_FORMAT: Final = 1
 
 
@@ -147,7 +156,7 @@ class ContractFraudProof:
         violation = self.violation
         return json.dumps(
             {
-                "vitraContractFraudProof": PROOF_FORMAT,
+                PROOF_MARKER: PROOF_FORMAT,
                 "databaseKey": self.database_key.hex(),
                 "length": self.length,
                 "runtime": self.runtime_id,
@@ -157,7 +166,7 @@ class ContractFraudProof:
                 "ackSeq": violation.ack_seq,
                 "origin": None if violation.origin is None else violation.origin.hex(),
                 "opSeq": violation.op_seq,
-                "operation": _base64(violation.operation),
+                "operation": base64_of(violation.operation),
                 "expected": _write_to_json(violation.expected),
                 "actual": _write_to_json(violation.actual),
                 "expectedError": violation.expected_error,
@@ -173,33 +182,26 @@ class ContractFraudProof:
         Raises:
           RecordError: not JSON, another format, or a field is missing or of another type.
         """
-        try:
-            document = json.loads(text)
-            if document["vitraContractFraudProof"] != PROOF_FORMAT:
-                raise RecordError("a contract fraud proof of another format")
-            return cls._from_document(document)
-        except (ValueError, TypeError, KeyError, BinasciiError, RecursionError) as error:
-            raise RecordError(f"not a contract fraud proof: {error!r}") from error
-
-    @classmethod
-    def _from_document(cls, document: dict[str, Any]) -> ContractFraudProof:
-        origin = _optional(document["origin"], str)
+        document = load_untrusted(text, PROOF_MARKER, PROOF_FORMAT)
+        code = read_text(document, "code")
+        if code not in {known.value for known in ViolationCode}:
+            raise RecordError(f"{code} is no code of a violation")
         return cls(
-            database_key=bytes.fromhex(document["databaseKey"]),
-            length=_integer(document["length"]),
-            runtime_id=_optional(document["runtime"], str),
+            database_key=read_key(document, "databaseKey"),
+            length=read_count(document, "length"),
+            runtime_id=optional(document, "runtime", read_text),
             violation=Violation(
-                code=ViolationCode(document["code"]),
-                reason=_text(document["reason"]),
-                seq=_integer(document["seq"]),
-                ack_seq=_optional(document["ackSeq"], int),
-                origin=None if origin is None else bytes.fromhex(origin),
-                op_seq=_optional(document["opSeq"], int),
-                operation=_from_base64(document["operation"]),
-                expected=_write_from_json(document["expected"]),
-                actual=_write_from_json(document["actual"]),
-                expected_error=_optional(document["expectedError"], str),
-                actual_error=_optional(document["actualError"], str),
+                code=ViolationCode(code),
+                reason=read_text(document, "reason"),
+                seq=read_count(document, "seq"),
+                ack_seq=optional(document, "ackSeq", read_count),
+                origin=optional(document, "origin", read_key),
+                op_seq=optional(document, "opSeq", read_count),
+                operation=optional(document, "operation", read_bytes),
+                expected=optional(document, "expected", _read_write),
+                actual=optional(document, "actual", _read_write),
+                expected_error=optional(document, "expectedError", read_text),
+                actual_error=optional(document, "actualError", read_text),
             ),
         )
 
@@ -208,39 +210,10 @@ def _write_to_json(write: Write | None) -> dict[str, str | None] | None:
     if write is None:
         return None
     key, value = write
-    return {"path": format_key(key), "key": _base64(key), "value": _base64(value)}
+    # The path is for people; the key is what counts.
+    return {"path": format_key(key), "key": base64_of(key), "value": base64_of(value)}
 
 
-def _write_from_json(document: Any) -> Write | None:
-    if document is None:
-        return None
-    key = _from_base64(document["key"])
-    if key is None:
-        raise TypeError("a write has a key")
-    return key, _from_base64(document["value"])
-
-
-def _base64(data: bytes | None) -> str | None:
-    return None if data is None else b64encode(data).decode("ascii")
-
-
-def _from_base64(text: Any) -> bytes | None:
-    return None if text is None else b64decode(_text(text), validate=True)
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not text")
-    return value
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise TypeError(f"{value!r} is not a count")
-    return value
-
-
-def _optional(value: Any, kind: type[Any]) -> Any:
-    if value is None:
-        return None
-    return _integer(value) if kind is int else _text(value)
+def _read_write(document: Any, name: str) -> Write:
+    write = field(document, name)
+    return read_bytes(write, "key"), optional(write, "value", read_bytes)

@@ -14,14 +14,14 @@ T = TypeVar("T")
 Step: TypeAlias = Generator[Request, Any, T]
 
 
-class Broken(Exception):  # noqa: N818 - a jump out of nested steps; never reaches a caller
+class Broken(Exception):
     """A rule is broken."""
 
     def __init__(self, violation: Violation) -> None:
         self.violation = violation
 
 
-class Unknown(Exception):  # noqa: N818 - likewise
+class Unknown(Exception):
     """The replay cannot go on."""
 
     def __init__(self, code: UncertaintyCode, reason: str, seq: int) -> None:
