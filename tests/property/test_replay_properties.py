@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from protocol.encoding.msgpack import pack
 from protocol.encoding.paths import GENESIS_ACK, format_key
 from protocol.errors import RecordError
 from protocol.hyperbee.blocks import decode_block_untrusted
+from protocol.hyperbee.reading import run
 from protocol.transparency.frauds import (
     CannotTell,
     ContractFraudProof,
@@ -26,7 +28,16 @@ from protocol.transparency.records import (
 )
 from protocol.transparency.replay_requests import ContractRun, RunContract
 from protocol.transparency.replay_state import START, decode_state_untrusted, encode_state
-from tests.replay_world import History, bee_blocks, drive, overlay_runner, run_toy, show
+from protocol.transparency.state_at import state_at, transaction_start
+from tests.replay_world import (
+    History,
+    bee_blocks,
+    drive,
+    fetch_block,
+    overlay_runner,
+    run_toy,
+    show,
+)
 from tests.toy_contract import ALICE, BOB, CAROL, doubling, toy
 
 PEOPLE = [ALICE, BOB, CAROL]
@@ -110,6 +121,26 @@ def test_it_does_not_matter_where_a_replay_rests(
         assert isinstance(verdict, Verified)
         state = decode_state_untrusted(encode_state(verdict.state))
     assert drive(past, state, blocks=blocks)[0] == drive(past, blocks=blocks)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps, st.data())
+def test_the_index_itself_tells_the_state_at_the_end_of_any_transaction(
+    moves: list[tuple[bytes, Any, Any]], data: st.DataObject
+) -> None:
+    past = honest(moves)
+    blocks = bee_blocks(past.writes)
+    done = data.draw(st.integers(0, sum(past.executed.values())))
+    state = drive(past, max_operations=done, blocks=blocks)[0].state
+    fetch = partial(fetch_block, blocks)
+    assert run(state_at(state.position), fetch) == state
+    if done:
+        start = run(transaction_start(state.position - 1), fetch)
+        earlier = drive(past, max_operations=done - 1, blocks=blocks)[0].state
+        assert start == earlier.position
+        alone, _ = drive(past, run(state_at(start), fetch), max_operations=1, blocks=blocks)
+        assert isinstance(alone, Verified)
+        assert alone.state == state
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,113 @@
+"""The state of a replay read from the index itself, at the end of any transaction.
+
+This lets a replay begin in the middle: for one operation alone, for a sample, or for a share of the
+index in another process. What is read here is the executor's word. It is worth something once the
+replay of everything before it ended in an equal state, or when only the operation itself is judged.
+
+Like the readers of a Hyperbee these are generators: they yield the seq of a block they need.
+"""
+
+from __future__ import annotations
+
+from ..encoding.paths import (
+    ACK_SEQ_DIGITS,
+    CONTRACT_SOURCE,
+    GENESIS_ACK,
+    INPUTS_PREFIX,
+    ack_key,
+)
+from ..errors import RecordError
+from ..hyperbee.ranges import Bounds, RangeReader
+from ..hyperbee.reading import NO_BLOCKS, BlockReads, Blocks, Entry, get, read_block
+from .records import (
+    Ack,
+    decode_ack_untrusted,
+    decode_genesis_ack_untrusted,
+    decode_input_untrusted,
+    is_ack_key,
+    parse_ack_key_untrusted,
+)
+from .replay_state import FIRST_ENTRY_SEQ, ReplayState
+
+
+def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState]:
+    """Give the state of a replay that has come to block ``version``, where a transaction ends.
+
+    Raises:
+      RecordError: there is no genesis before it, or a record does not follow its schema.
+      BeeBlockError: the tree at that version is broken.
+    """
+    genesis_entry = yield from get(version, GENESIS_ACK, blocks)
+    source = yield from get(version, CONTRACT_SOURCE, blocks)
+    if genesis_entry is None or source is None:
+        raise RecordError(f"the genesis is not complete at index block {version}")
+    genesis = decode_genesis_ack_untrusted(_value(genesis_entry))
+    participants: dict[bytes, bool] = {}
+    next_seqs: dict[bytes, int] = {}
+    inputs = RangeReader(version, _below(INPUTS_PREFIX), blocks=blocks)
+    while (entry := (yield from inputs.next())) is not None:
+        record = decode_input_untrusted(entry.key, _value(entry))
+        participants[record.public_key] = record.active
+    for public_key in participants:
+        seq = yield from _next_seq(version, public_key, blocks)
+        if seq:
+            next_seqs[public_key] = seq
+    last_ack = yield from _ack_before(version, blocks)
+    runtime_id = genesis.runtime_id
+    if source.seq > genesis_entry.seq:
+        source_ack = yield from _ack_before(source.seq, blocks)
+        runtime_id = None if source_ack is None else source_ack.runtime_id
+    return ReplayState(
+        position=version,
+        genesis_done=True,
+        record_format=genesis.record_format,
+        runtime_id=runtime_id,
+        source_seq=source.seq,
+        participants=participants,
+        next_seqs=next_seqs,
+        last_ts=0 if last_ack is None else last_ack.ts,
+        operations=sum(next_seqs.values()),
+    )
+
+
+def transaction_start(seq: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[int]:
+    """Give the block of the ack of the transaction that block ``seq`` belongs to.
+
+    For a block of the genesis this is the first block of the index.
+
+    Raises:
+      BeeBlockError: a block is none of a Hyperbee.
+    """
+    while seq > FIRST_ENTRY_SEQ:
+        block = yield from read_block(seq, seq + 1, blocks)
+        if is_ack_key(block.key) and block.key != GENESIS_ACK:
+            return seq
+        seq -= 1
+    return FIRST_ENTRY_SEQ
+
+
+def _ack_before(seq: int, blocks: Blocks) -> BlockReads[Ack | None]:
+    """The ack of the transaction whose part block ``seq - 1`` is; None in the genesis."""
+    start = yield from transaction_start(seq - 1, blocks)
+    if start == FIRST_ENTRY_SEQ:
+        return None
+    block = yield from read_block(start, start + 1, blocks)
+    return decode_ack_untrusted(block.value or b"")
+
+
+def _next_seq(version: int, public_key: bytes, blocks: Blocks) -> BlockReads[int]:
+    prefix = ack_key(public_key, 0)[:-ACK_SEQ_DIGITS]
+    acks = RangeReader(version, _below(prefix), reverse=True, limit=1, blocks=blocks)
+    entry = yield from acks.next()
+    return 0 if entry is None else parse_ack_key_untrusted(entry.key)[1] + 1
+
+
+def _below(prefix: bytes) -> Bounds:
+    """The keys that begin with a prefix that ends in a separator."""
+    return Bounds(gte=prefix, lt=prefix[:-1] + b"\x01")
+
+
+def _value(entry: Entry) -> bytes:
+    if entry.value is None:
+        raise RecordError(f"index block {entry.seq} holds no value")
+    return entry.value
