@@ -216,12 +216,6 @@ def encode_request(message: Request) -> bytes:
     return b"".join(parts)
 
 
-def encode_block_request(id_: int, fork: int, index: int, nodes: int) -> bytes:
-    """Encode the payload of a ``request`` for a block and nothing else."""
-    head = b"\x01" + encode_uint(id_) + encode_uint(fork)
-    return head + encode_uint(index) + encode_uint(nodes)
-
-
 def decode_request_untrusted(payload: bytes) -> Request:
     """Decode the payload of a ``request``; raises ``DecodeError``.
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from .block_proof import BlockAnswer
 from .core import CoreReader
 from .proof import Data
 from .request_window import RequestWindow
@@ -98,7 +99,7 @@ class Held(NamedTuple):
     """An answer that waits for the node it leans on."""
 
     outstanding: Outstanding
-    data: Data
+    answer: BlockAnswer
 
 
 class RequestLog:
@@ -195,9 +196,9 @@ class RequestLog:
         self._count_if_stale()
         return node in self._expected
 
-    def hold(self, outstanding: Outstanding, data: Data) -> None:
+    def hold(self, held: Held) -> None:
         """Keep an answer until the node it leans on is stored."""
-        self.held.setdefault(outstanding.top, []).append(Held(outstanding, data))
+        self.held.setdefault(held.outstanding.top, []).append(held)
 
     def take_ready(self, core: CoreReader) -> list[Held]:
         """The held answers whose node is stored by now."""

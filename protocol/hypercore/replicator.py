@@ -6,20 +6,26 @@ The map::
     peer          what one peer said and was asked     bitfield      the blocks it announced
     outstanding   our requests to it                   request_window  how many at once
     peers         all peers, and the events to give    events        what the shell is told
-    scheduler     which block from whom                downloader    asks, checks, takes over
-    uploader      announces, answers                   fork_watch    other histories, reported
-                                                       reorg_download  other histories, followed
+    scheduler     which block from whom                asking        requests to peers
+    answers       what came, verified                  stalls        slow and silent peers
+    uploader      announces, answers requests          block_proof   the fast lane of all this
+    fork_watch    other histories, reported            reorg_download  other histories, followed
 
-Messages go to the room they concern; whatever a message makes possible for others (a block to ask
-for, a length to tell) happens when the shell asks for the next event. That is also when the change
-of the last ``Verified`` event must show in the log.
+Messages wait until the shell asks for the next event; then they go one by one to the room they
+concern, and afterwards whatever they made possible for others happens (a block to ask for, a length
+to tell). What was verified on the way is handed out in as few changes as possible; the change of
+the last ``Verified`` event must show in the log when the next event is asked for.
 """
 
 from __future__ import annotations
 
+from collections import deque
+
 from ..errors import RemoteProtocolError
+from .answers import Answers
+from .asking import Asking
+from .block_proof import BLOCK_ONLY
 from .core import CoreChange, CoreReader
-from .downloader import Downloader
 from .events import Event, Verified
 from .fork_watch import ForkWatch
 from .messages import (
@@ -42,6 +48,7 @@ from .messages import (
 from .peer import Cause, Peer
 from .peers import Peers
 from .reorg_download import ReorgDownload
+from .stalls import Stalls
 from .uploader import Uploader
 
 
@@ -62,12 +69,15 @@ class Replicator:
         self._peers = Peers()
         self._forks = ForkWatch(core, self._peers)
         self._reorgs = ReorgDownload(core, self._peers)
-        self._downloader = Downloader(core, self._peers, self._forks)
+        self._asking = Asking(core, self._peers)
+        self._answers = Answers(core, self._peers, self._asking, self._forks)
+        self._stalls = Stalls(self._peers, self._asking)
         self._uploader = Uploader(core, self._peers)
         self._head = core.head
         self._manifest = core.manifest
         self._contiguous = core.contiguous_length
         self._applying: CoreChange | None = None
+        self._inbox: deque[tuple[Peer, int, bytes]] = deque()
 
     # peers ----------------------------------------------------------------------------------------
 
@@ -82,7 +92,7 @@ class Replicator:
         self._enter(now)
         gone = self._peers.by_id.pop(peer, None)
         if gone is not None:
-            self._downloader.left(gone)
+            self._stalls.left(gone)
 
     def pause(self, peer: int) -> None:
         """Too much waits to be sent to this peer: answer no more of its requests for now."""
@@ -100,26 +110,42 @@ class Replicator:
     # messages -------------------------------------------------------------------------------------
 
     def receive_untrusted(self, peer: int, kind: int, payload: bytes, now: float) -> None:
-        """Take a message of a peer. Faults come as events; unknown peers are ignored."""
+        """Take a message of a peer. Faults come as events; unknown peers are ignored.
+
+        Several messages may be handed in before events are taken, which is cheaper.
+        """
         self._enter(now)
         sender = self._peers.by_id.get(peer)
-        if sender is None:
-            return
-        try:
-            self._dispatch_untrusted(sender, kind, payload)
-        except RemoteProtocolError as error:
-            self._peers.fault(sender, error)
-        self._forget_faulty()
+        if sender is not None:
+            self._inbox.append((sender, kind, payload))
+
+    def _read_inbox(self) -> None:
+        """Handle messages until one of them needs what is gathered to be stored first."""
+        inbox, peers = self._inbox, self._peers
+        while inbox and not peers.events:
+            peer, kind, payload = inbox[0]
+            may_gather = kind == REQUEST or (kind == DATA and payload[:1] == BLOCK_ONLY)
+            if not may_gather and self._answers.hand_out():
+                return
+            del inbox[0]
+            if peer.id not in peers.by_id:
+                continue
+            try:
+                self._dispatch_untrusted(peer, kind, payload)
+            except RemoteProtocolError as error:
+                peers.fault(peer, error)
+                self._forget_faulty()
+        self._answers.hand_out()
 
     def _dispatch_untrusted(self, peer: Peer, kind: int, payload: bytes) -> None:
         if kind == DATA:
-            self._downloader.take_data_untrusted(peer, payload)
+            self._answers.take_data_untrusted(peer, payload)
         elif kind == REQUEST:
             self._uploader.enqueue(peer, decode_request_untrusted(payload))
         elif kind == SYNC:
             self._take_sync_untrusted(peer, payload)
         elif kind == NO_DATA:
-            self._downloader.take_no_data(peer, decode_no_data_untrusted(payload))
+            self._answers.take_no_data(peer, decode_no_data_untrusted(payload))
         elif kind == CANCEL:
             self._uploader.cancel(peer, decode_cancel_untrusted(payload).request)
         elif kind == WANT:
@@ -140,7 +166,7 @@ class Replicator:
 
     def _announced(self, peer: Peer) -> None:
         peer.news += 1
-        self._downloader.stir(peer)
+        self._asking.stir(peer)
 
     def _take_sync_untrusted(self, peer: Peer, payload: bytes) -> None:
         sync = decode_sync_untrusted(payload)
@@ -153,11 +179,11 @@ class Replicator:
             follow = self._reorgs if self._allow_truncation else self._forks
             follow.claim_heard(peer)
         self._uploader.tell_if_behind(peer)
-        self._downloader.stir(peer)
+        self._asking.stir(peer)
 
     def _forget_faulty(self) -> None:
         while self._peers.faulty:
-            self._downloader.left(self._peers.faulty.pop())
+            self._stalls.left(self._peers.faulty.pop())
 
     # the log --------------------------------------------------------------------------------------
 
@@ -168,14 +194,14 @@ class Replicator:
         stays until it is taken back, but costs nothing once its blocks are stored.
         """
         self._enter(now)
-        number = self._downloader.scheduler.want(start, end)
-        self._downloader.wants_changed()
+        number = self._asking.scheduler.want(start, end)
+        self._asking.wants_changed()
         return number
 
     def unwant(self, want: int, now: float) -> None:
         """Stop fetching; requests that nothing else needs are cancelled."""
         self._enter(now)
-        self._downloader.unwant(want)
+        self._asking.unwant(want)
 
     def core_changed(self, now: float) -> None:
         """The log changed by another way than a ``Verified``: appended, truncated, filled."""
@@ -187,7 +213,7 @@ class Replicator:
             self._uploader.announce_if_due()
         elif self._contiguous < before and fork == self._head.fork:
             self._uploader.blocks_cleared(self._contiguous, before)
-            self._downloader.scheduler.rewind(self._contiguous)
+            self._asking.scheduler.rewind(self._contiguous)
 
     def _notice_change(self, truncated_to: int) -> None:
         """Compare the log with what it was, and tell everybody what is new."""
@@ -201,11 +227,11 @@ class Replicator:
         if is_cut:
             kept = min(truncated_to, old.length)
             self._uploader.truncated(old.length, kept)
-            self._downloader.fork_changed(kept)
+            self._asking.fork_changed(kept)
             if self._allow_truncation:
                 self._reorgs.ask_next()
         elif head.length != old.length:
-            self._downloader.length_changed()
+            self._asking.length_changed()
         self._uploader.head_changed()
 
     def _enter(self, now: float) -> None:
@@ -216,7 +242,7 @@ class Replicator:
     def _settle(self, change: CoreChange) -> None:
         """The shell has stored what the last ``Verified`` event gave it."""
         self._applying = None
-        self._downloader.applied(change)
+        self._answers.applied(change)
         for index, _ in change.blocks:
             self._uploader.blocks_stored(index, index + 1)
         length = self._core.head.length
@@ -235,33 +261,41 @@ class Replicator:
     @property
     def updating(self) -> bool:
         """Whether a connected peer may still bring a longer head that it has told us of."""
-        return self._downloader.upgrade_is_pending
+        return self._asking.upgrade_is_pending
 
     def next_event(self) -> Event | None:
         """The next thing for the shell to do; None when there is nothing for now."""
         events = self._peers.events
         if self._applying is not None:
             self._settle(self._applying)
-        if not events and not self._downloader.verify_ready():
-            self._downloader.refill()
-            if not events:
-                self._uploader.answer_next()
-        self._forget_faulty()
         if not events:
-            return None
+            self._find_work()
+            if not events:
+                return None
         event = events.popleft()
         if type(event) is Verified:
             self._applying = event.change
         return event
 
+    def _find_work(self) -> None:
+        """Do the next thing that gives events, the most urgent first."""
+        events = self._peers.events
+        self._answers.verify_ready()
+        self._read_inbox()
+        if not events:
+            self._asking.refill()
+        if not events:
+            self._uploader.answer_next()
+        self._forget_faulty()
+
     def next_timer(self) -> float | None:
         """When ``handle_timer`` should be called at the latest; None for never."""
-        times = (self._downloader.next_timer(), self._uploader.announce_at)
+        times = (self._stalls.next_timer(), self._uploader.announce_at)
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Time has passed."""
         self._enter(now)
-        self._downloader.handle_timer()
+        self._stalls.handle_timer()
         self._uploader.announce_if_due()
         self._forget_faulty()

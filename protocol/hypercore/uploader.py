@@ -12,6 +12,7 @@ from collections import deque
 
 from ..errors import ReplicationError
 from ..limits import MAX_BITFIELD_WORDS, MAX_INVALID_REQUESTS, MAX_QUEUED_REQUESTS
+from .block_proof import encode_block_answer, prove_block
 from .core import CoreReader
 from .merkle import upgrade_nodes
 from .messages import (
@@ -40,6 +41,10 @@ from .prover import CannotProve, build_proof
 # Downloaded blocks are announced together, at latest after this time and this many runs.
 _ANNOUNCE_SECONDS = 0.1
 _MAX_RUNS = 256
+# A turn of one peer; a bound on how much is answered before the shell can say that it is too much.
+_BYTES_PER_TURN = 64 * 1024
+# What a refusal counts, so that a turn ends.
+_NO_DATA_BYTES = 1024
 
 
 class Uploader:
@@ -214,8 +219,8 @@ class Uploader:
         """The peer no longer needs an answer."""
         peer.queue.pop(request, None)
 
-    def answer_next(self) -> bool:
-        """Answer one request of the peer whose turn it is; False when nobody can be served."""
+    def answer_next(self) -> None:
+        """Answer some requests of the peer whose turn it is, if anybody can be served."""
         for _ in range(len(self._turns)):
             peer = self._turns[0]
             if not peer.queue or peer.id not in self._peers.by_id:
@@ -223,11 +228,40 @@ class Uploader:
                 continue
             self._turns.rotate(-1)
             if not peer.paused:
-                self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
-                return True
-        return False
+                size = 0
+                while peer.queue and size < _BYTES_PER_TURN:
+                    size += self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
+                return
 
-    def _answer(self, peer: Peer, request: Request) -> None:
+    def _answer(self, peer: Peer, request: Request) -> int:
+        """Answer one request; gives the size of the answer."""
+        payload = self._answer_with_block(request)
+        if payload is None:
+            payload = self._answer_in_general(peer, request)
+        if payload is not None:
+            self._peers.send(peer, DATA, payload)
+            return len(payload)
+        return _NO_DATA_BYTES
+
+    def _answer_with_block(self, request: Request) -> bytes | None:
+        """The answer to the most usual request; None if this is not one, or has no such answer."""
+        block, fork = request.block, request.fork
+        if (
+            block is None
+            or request.hash is not None
+            or request.seek is not None
+            or request.upgrade is not None
+            or request.manifest
+            or fork != self._core.head.fork
+        ):
+            return None
+        proof = prove_block(self._core, block.index, block.nodes)
+        if proof is None:
+            return None
+        return encode_block_answer(request.id, fork, block.index, *proof)
+
+    def _answer_in_general(self, peer: Peer, request: Request) -> bytes | None:
+        """The answer to any request; None if there is none, which the peer is told."""
         try:
             data = build_proof(self._core, request)
         except CannotProve as refusal:
@@ -237,6 +271,7 @@ class Uploader:
                 peer.invalid_requests += 1
                 if peer.invalid_requests >= MAX_INVALID_REQUESTS:
                     error = ReplicationError("the peer keeps asking for what no log can have")
+                    peer.queue.clear()
                     self._peers.fault(peer, error)
-            return
-        self._peers.send(peer, DATA, encode_data(data))
+            return None
+        return encode_data(data)

@@ -133,9 +133,7 @@ class Connections:
         connection = Connection(address, initiator)
         self.live.add(connection)
         try:
-            await connection.run(
-                stream, self._source, self._key_pair, self._wait_for_room, on_open
-            )
+            await connection.run(stream, self._source, self._key_pair, self._wait_for_room, on_open)
         except ConnectionFailed as error:
             self.record(address, error)
             return error

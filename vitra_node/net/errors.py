@@ -1,8 +1,5 @@
 """Every failure of a connection, on one page. None of them stops the node."""
 
-# The names say what happened, as in ``vitra_node.errors``; "Error" behind each would say nothing.
-# ruff: noqa: N818
-
 from __future__ import annotations
 
 from protocol.errors import RemoteProtocolError

@@ -58,6 +58,8 @@ class LogChannels:
         self._opening: dict[Channel, ReplicatedCore] = {}
         self._sinks: dict[Channel, ChannelSink] = {}
         self._writable = True
+        # Those with messages in their inbox.
+        self._arrived: dict[ChannelSink, None] = {}
         # Those whose timers may have moved since ``next_timer`` was last asked.
         self._touched: dict[ChannelSink, None] = {}
 
@@ -95,7 +97,7 @@ class LogChannels:
     # messages -------------------------------------------------------------------------------------
 
     def receive_untrusted(self, message: bytes) -> None:
-        """Take one message of the secret stream, and do all that follows from it.
+        """Take one message of the secret stream; ``deliver`` hands on what it brings.
 
         Raises:
           MuxError, DecodeError, CapabilityError: the connection cannot go on.
@@ -106,10 +108,18 @@ class LogChannels:
             if type(event) is ChannelMessage:
                 sink = self._sinks.get(event.channel)
                 if sink is not None:
-                    self._touched[sink] = None
-                    sink.receive(event.kind, event.payload)
+                    sink.inbox.append((event.kind, event.payload))
+                    self._arrived[sink] = None
             else:
+                self.deliver()
                 self._take_untrusted(event)
+
+    def deliver(self) -> None:
+        """Hand everything received to the logs, each one's messages together."""
+        arrived, self._arrived = self._arrived, {}
+        self._touched.update(arrived)
+        for sink in arrived:
+            sink.deliver()
 
     def _take_untrusted(self, event: MuxEvent) -> None:
         if isinstance(event, ChannelRequested):
@@ -193,10 +203,12 @@ class ChannelSink:
 
     Attributes:
       channel: both sides have opened it.
+      inbox: messages of the peer that the log has not got yet.
     """
 
     def __init__(self, channels: LogChannels, channel: Channel, core: ReplicatedCore) -> None:
         self.channel = channel
+        self.inbox: list[tuple[int, bytes]] = []
         self._channels = channels
         self._core = core
         # Not known while ``attach`` runs, nor after the end.
@@ -232,10 +244,11 @@ class ChannelSink:
         if peer is not None:
             self._core.detach(peer)
 
-    def receive(self, kind: int, payload: bytes) -> None:
-        """Hand a message to the log."""
+    def deliver(self) -> None:
+        """Hand the inbox to the log."""
+        messages, self.inbox = self.inbox, []
         if self._peer is not None:
-            self._core.receive_untrusted(self._peer, kind, payload)
+            self._core.receive_untrusted(self._peer, messages)
 
     def set_writable(self, writable: bool) -> None:
         """Whether the connection takes more bytes."""

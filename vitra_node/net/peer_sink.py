@@ -43,8 +43,8 @@ class ReplicatedCore(Protocol):
     def detach(self, peer: int) -> None:
         """The channel closed; the sink is not used again."""
 
-    def receive_untrusted(self, peer: int, kind: int, payload: bytes) -> None:
-        """A message came; all that follows from it is done before this returns."""
+    def receive_untrusted(self, peer: int, messages: Iterable[tuple[int, bytes]]) -> None:
+        """Messages came, as type numbers and payloads; all that follows is done on return."""
 
     def set_writable(self, peer: int, writable: bool) -> None:
         """Whether the connection takes more bytes; False holds back answers to its requests."""

@@ -192,6 +192,7 @@ class Session:
                     channels.receive_untrusted(event.data)
         except RemoteProtocolError as error:
             self._fail(PeerFault(error))
+        channels.deliver()
         if self._on_open is not None and secret.is_open:
             self._on_open(self)
             self._on_open = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -66,8 +66,10 @@ class CoreReplication:
         self._replicator.remove_peer(peer, trio.current_time())
         self._carry_out()
 
-    def receive_untrusted(self, peer: int, kind: int, payload: bytes) -> None:
-        self._replicator.receive_untrusted(peer, kind, payload, trio.current_time())
+    def receive_untrusted(self, peer: int, messages: Iterable[tuple[int, bytes]]) -> None:
+        now = trio.current_time()
+        for kind, payload in messages:
+            self._replicator.receive_untrusted(peer, kind, payload, now)
         self._carry_out()
 
     def set_writable(self, peer: int, writable: bool) -> None:
