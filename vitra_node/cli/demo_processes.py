@@ -94,7 +94,9 @@ def command_line(*arguments: str, directory: Path) -> list[str]:
 
 def shown_command(*arguments: str) -> str:
     """The same as a person would type it inside the directory."""
-    shown = (Path(argument).name if "/" in argument else argument for argument in arguments)
+    shown = (
+        Path(argument).name if argument.endswith(".js") else argument for argument in arguments
+    )
     return " ".join(("vitra", *shown))
 
 

@@ -118,7 +118,7 @@ class Story:
         entry = await self._run("participant", "get", "/counter")
         self._say("It wrote the operation to its own oplog; the executor read it there, ran the")
         self._say(f"contract, and published the result: /counter = {entry['value']}.")
-        self._event("called", process="participant", method="increment", **answer)
+        self._event("called", process="participant", **answer)
         self._event("read", process="participant", **entry)
         _expect(entry["value"] == AMOUNT, "the counter does not hold what was added")
 
@@ -195,7 +195,7 @@ class Story:
     def _say(self, text: str) -> None:
         self.output.narrate(f"   {text}")
 
-    def _event(self, name: str, **fields: Any) -> None:
+    def _event(self, name: str, /, **fields: Any) -> None:
         self.output.result({"event": name, **fields})
 
 

@@ -11,6 +11,9 @@ from .asking import ask
 from .output import compact_json, safe_text
 from .settings import Settings, takes_settings
 
+# A value in a list or history is cut after this; `vitra get` and --json give all of it.
+MAX_SHOWN_CHARS = 400
+
 
 @click.command()
 @click.argument("path")
@@ -69,10 +72,13 @@ def history(settings: Settings, log: str, start: int, end: int | None, reverse: 
 
 
 def shown_value(value: Any, *, whole: bool = False) -> str:
-    """A value for people. Text stands bare; ``whole`` keeps its lines."""
-    if isinstance(value, str) and whole:
-        return safe_text(value, keep_lines=True)
-    return compact_json(value)
+    """A value for people: ``whole``, with text as it stands, or as much as a line takes."""
+    if whole:
+        return safe_text(value, keep_lines=True) if isinstance(value, str) else compact_json(value)
+    text = compact_json(value)
+    if len(text) <= MAX_SHOWN_CHARS:
+        return text
+    return f"{text[:MAX_SHOWN_CHARS]}… ({len(text)} characters)"
 
 
 def listed_line(entry: dict[str, Any]) -> str:
