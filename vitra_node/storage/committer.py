@@ -59,10 +59,9 @@ class Round:
         if self.error is not None:
             raise StoreReadOnly(str(self.error)) from self.error
 
-    @property
-    def done(self) -> bool:
-        """Whether the round has ended, either way."""
-        return self._done.is_set()
+    async def ended(self) -> None:
+        """Return when the round has ended, either way."""
+        await self._done.wait()
 
     def finish(self, error: StorageError | None) -> None:
         """Wake the waiters; for the committer."""
@@ -110,9 +109,9 @@ class Committer:
         await self.submit(writes).wait()
 
     async def wait_for_room(self) -> None:
-        """Return when little enough is queued; before more is taken from a peer."""
+        """Return when little enough is queued; before more is taken from a peer. Never raises."""
         while self._queued_bytes > MAX_QUEUED_BYTES:
-            await self._gathering.wait()
+            await self._gathering.ended()
 
     def check_open(self) -> None:
         """Raise what a write would raise now."""
@@ -177,6 +176,7 @@ class Committer:
                     await self._write_in_thread(batches)
                 else:
                     self._environment.write(batches)
+                self._environment.settle()
                 return
             except EnvironmentFull:
                 # Nothing was written, and no read is open on this thread: the moment to grow.

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import trio
+
 from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 
+from ..net.session import replicate
 from .committer import Committer, open_committer
 from .environment import Environment, check_schema
 from .errors import KeyFileError, StorageError
 from .hypercore import Hypercore
+from .journaled_environment import JournaledEnvironment
 from .key_files import (
     KEY_BYTES,
     PRIMARY_KEY_NAME,
@@ -22,7 +26,7 @@ from .key_files import (
     read_key,
     sync_directory,
 )
-from .lmdb_environment import DATA_NAME, LmdbEnvironment
+from .lmdb_environment import DATA_NAME
 from .lock import DirectoryLock
 from .memory_environment import MemoryEnvironment
 from .open_cores import OpenCores
@@ -84,11 +88,11 @@ class Corestore:
             if directory is None:
                 primary_key = primary_key or os.urandom(KEY_BYTES)
                 environment: Environment = MemoryEnvironment()
+                check_schema(environment)
             else:
                 primary_key = _primary_key(directory, primary_key)
-                environment = LmdbEnvironment(directory / DATA_NAME)
+                environment = JournaledEnvironment(directory)
             try:
-                check_schema(environment)
                 async with open_committer(environment) as committer:
                     cores = OpenCores(environment, committer, primary_key)
                     try:
@@ -141,6 +145,29 @@ class Corestore:
         """The same store, in which names derive other key pairs than here."""
         below = child_namespace(self._namespace, name)
         return Corestore(self.path, self._environment, self._committer, self.cores, below)
+
+    async def replicate(
+        self, stream: trio.abc.Stream, *, initiator: bool, key_pair: KeyPair | None = None
+    ) -> None:
+        """Replicate every log that the peer also has over ``stream``, until the peer ends it.
+
+        ``initiator`` is whether this side opened the stream; ``key_pair`` identifies this side,
+        a fresh one by default. Several replications may run at a time.
+
+        Raises:
+          ConnectionFailed: the stream broke, was too slow, or the peer broke the protocol.
+        """
+        await replicate(
+            stream,
+            self.cores,
+            initiator=initiator,
+            key_pair=key_pair,
+            wait_for_room=self.wait_for_room,
+        )
+
+    async def wait_for_room(self) -> None:
+        """Return when the disk has kept up enough to take more from peers."""
+        await self._committer.wait_for_room()
 
     def discovery_keys(self) -> list[bytes]:
         """The discovery keys of all stored logs, in order."""

@@ -109,6 +109,12 @@ class Environment(ABC):
           StorageError: nothing was written, and the disk is not to be trusted any more.
         """
 
+    def settle(self) -> None:  # noqa: B027  (most kinds have nothing to do)
+        """After each ``write`` that succeeded, from the thread of the reads: they show it now.
+
+        Some kinds show it as soon as it is written.
+        """
+
     @abstractmethod
     def grow(self) -> None:
         """Make room for a larger transaction. No read may be open.
@@ -130,7 +136,8 @@ def check_schema(environment: Environment) -> None:
     """
     found = environment.get(_SCHEMA_KEY)
     if found is None:
-        if environment.items(b"", b"\xff", limit=1):
+        # Below 0x01 is what kinds of environment note about themselves.
+        if environment.items(b"\x01", b"\xff", limit=1):
             raise StoreVersionError("the data file is not one of this program")
         writes = Writes()
         writes.put(_SCHEMA_KEY, SCHEMA_VERSION.to_bytes(4, "big"))

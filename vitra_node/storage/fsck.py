@@ -2,7 +2,7 @@
 
 What is derived is compared with what it is derived from: blocks with leaves, leaves with their
 parents, parents with the roots of the head, the head with its signature, the bitfield with the
-blocks that are there. Nothing is changed.
+blocks that are there. Nothing is changed, except that a journal left by a crash is worked off.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from protocol.hypercore.flat_tree import end_length, is_left_child, parent, sibl
 from protocol.hypercore.quorum import verify_head
 
 from .bitfield import Bitfield
-from .environment import Environment, check_schema, prefix_range
+from .environment import Environment, prefix_range
 from .errors import StorageError
-from .lmdb_environment import DATA_NAME, LmdbEnvironment
+from .journaled_environment import JournaledEnvironment
+from .lmdb_environment import DATA_NAME
 from .lock import DirectoryLock
 from .schema import (
     BLOCK_TABLE,
@@ -70,9 +71,8 @@ def check_directory(directory: Path) -> Iterator[Finding]:
         raise StorageError(f"there is no store in {directory}")
     lock = DirectoryLock(directory)
     try:
-        environment = LmdbEnvironment(directory / DATA_NAME)
+        environment = JournaledEnvironment(directory)
         try:
-            check_schema(environment)
             yield from check_store(environment)
         finally:
             environment.close()
