@@ -15,7 +15,7 @@ from typing import Any
 
 from protocol.crypto.hashes import blake2b_256, leaf_hash
 from protocol.encoding.msgpack import Value, pack, unpack_untrusted
-from protocol.encoding.paths import ACKS_PREFIX, format_key, input_key, parse_path
+from protocol.encoding.paths import ACKS_PREFIX, GENESIS_ACK, format_key, input_key, parse_path
 from protocol.errors import RecordError
 from protocol.hyperbee.blocks import BeeBlock, decode_block_untrusted, encode_block
 from protocol.hyperbee.reading import run
@@ -24,7 +24,13 @@ from protocol.transparency.changes import Change, Write, effective_writes, outco
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
-from protocol.transparency.records import Ack, decode_input_untrusted, genesis_batch, op_batch
+from protocol.transparency.records import (
+    Ack,
+    decode_input_untrusted,
+    genesis_batch,
+    is_ack_key,
+    op_batch,
+)
 from protocol.transparency.replay import replay
 from protocol.transparency.replay_requests import (
     BuildPages,
@@ -175,7 +181,8 @@ def bee_blocks(writes: Sequence[Write]) -> list[bytes]:
     """The blocks of a real Hyperbee, header included: one batch for each transaction."""
     writer = BeeWriter(0)
     blocks: list[bytes] = []
-    starts = [0, *(i for i, (key, _) in enumerate(writes) if i > 3 and key.startswith(ACKS_PREFIX))]
+    acks = (i for i, (key, _) in enumerate(writes) if is_ack_key(key) and key != GENESIS_ACK)
+    starts = [0, *acks]
     for start, stop in pairwise([*starts, len(writes)]):
         batch = writer.batch(
             Delete(key) if value is None else Put(key, value) for key, value in writes[start:stop]

@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgpack
 
@@ -215,7 +215,7 @@ def _array_claims(data: bytes) -> int:
     return (data.count(0xDC) + data.count(0xDD)) * len(data)
 
 
-class _Pairs(list[tuple[object, object]]):
+class _Pairs(list[tuple[Any, Any]]):
     """A decoded map, still as the list of its pairs."""
 
 
@@ -225,10 +225,13 @@ def _extension(code: int, data: bytes) -> Undefined:
     raise DecodeError(f"MessagePack extension {code} is not known")
 
 
+# Types of what the decoder gives that are values already.
+_AS_IS: Final = frozenset((str, bytes, bool, type(None), Undefined))
+
+
 def _from_decoder(raw: object, depth: int) -> Value:
     """Turn what the decoder gave into a value."""
-    kind = type(raw)
-    if kind is str or raw is None or kind is bool or kind is bytes or raw is UNDEFINED:
+    if type(raw) in _AS_IS:
         return raw  # type: ignore[return-value]  # narrowed by identity of the type
     if isinstance(raw, int):
         return raw if -_MAX_EXACT <= raw <= _MAX_EXACT else float(raw)
@@ -244,7 +247,12 @@ def _from_decoder(raw: object, depth: int) -> Value:
     if depth == 0:
         raise DecodeError(f"a value is deeper than {MAX_VALUE_DEPTH} levels")
     if isinstance(raw, _Pairs):
-        return {_map_key(key): _from_decoder(item, depth - 1) for key, item in raw}
+        return {
+            key if type(key) is str else _map_key(key): (
+                item if type(item) in _AS_IS else _from_decoder(item, depth - 1)
+            )
+            for key, item in raw
+        }
     assert isinstance(raw, list), "the decoder makes nothing else"
     return [_from_decoder(item, depth - 1) for item in raw]
 

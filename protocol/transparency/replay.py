@@ -265,10 +265,11 @@ class _Replay:
 
     def _compare_legacy(self, item: Item) -> Step[None]:
         transaction, result = item.transaction, item.result
-        error = UNREADABLE_OPERATION if result is None else _error_of(result)
+        assert result is not None, "an operation of the original that is unreadable ends the group"
+        error = _error_of(result)
         _raise_found(compare_outcomes(transaction, error, True), transaction)
         try:
-            writes = legacy_writes(result.changes) if result is not None and not error else {}
+            writes = legacy_writes(result.changes) if error is None else {}
         except LocalProtocolError as refusal:
             reason = f"The original allowed what cannot be replayed: {refusal}."
             raise Unknown(UncertaintyCode.CONTRACT_NOT_RUN, reason, transaction.seq) from None

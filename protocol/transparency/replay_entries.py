@@ -31,7 +31,7 @@ class Entries:
 
     def __init__(self, length: int) -> None:
         self.length = length
-        self._ahead: dict[int, bytes] = {}
+        self._ahead: dict[int, bytes | IndexEntry] = {}
 
     def read(self, seq: int) -> Step[IndexEntry]:
         """Give the entry in block ``seq``, which is below ``length``.
@@ -40,9 +40,14 @@ class Entries:
           Broken: the block is none of a Hyperbee.
           Unknown: the block cannot be had.
         """
-        block = self._ahead.get(seq)
-        if block is not None:
-            return decode_entry(seq, block)
+        if seq not in self._ahead:
+            yield from self._read_ahead(seq)
+        entry = self._ahead[seq]
+        if isinstance(entry, bytes):
+            entry = self._ahead[seq] = decode_entry(seq, entry)
+        return entry
+
+    def _read_ahead(self, seq: int) -> Step[None]:
         stop = min(self.length, seq + MAX_REPLAY_READ_BLOCKS)
         answer: Sequence[bytes] = yield ReadIndex(seq, stop)
         if not answer:
@@ -51,7 +56,6 @@ class Entries:
             )
         for number, block in enumerate(answer, seq):
             self._ahead[number] = block
-        return decode_entry(seq, answer[0])
 
     def forget(self, below: int) -> None:
         """Drop entries that are verified."""
