@@ -54,12 +54,9 @@ class BlockAnswer(NamedTuple):
 # Bytes --------------------------------------------------------------------------------------------
 
 
-def _read_uint(data: bytes, at: int) -> tuple[int, int]:
-    """An integer of any length, and where it ends."""
-    first = data[at]
-    if first < 0xFD:
-        return first, at + 1
-    layout = _LONG[first]
+def _read_long_uint(data: bytes, at: int) -> tuple[int, int]:
+    """An integer of more than one byte, and where it ends."""
+    layout = _LONG[data[at]]
     value: int = layout.unpack_from(data, at + 1)[0]
     if value > MAX_SAFE_INTEGER:
         raise DecodeError("an integer has more than 53 bits")
@@ -79,21 +76,22 @@ def decode_block_answer_untrusted(data: bytes) -> BlockAnswer:
 
 
 def _decode_block_answer(data: bytes) -> BlockAnswer:
-    request, at = _read_uint(data, 1)
-    fork, at = _read_uint(data, at)
-    index, at = _read_uint(data, at)
-    size, at = _read_uint(data, at)
+    # One byte is the usual length of an integer, and a call for each would be a third of the time.
+    request, at = (data[1], 2) if data[1] < 0xFD else _read_long_uint(data, 1)
+    fork, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
+    index, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
+    size, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
     if size > MAX_BLOCK_BYTES:
         raise DecodeError(f"a field of {size} bytes is over its limit of {MAX_BLOCK_BYTES}")
     value = data[at : at + size]
     at += size
-    count, at = _read_uint(data, at)
+    count, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
     if count > MAX_PROOF_NODES:
         raise DecodeError(f"an array of {count} items is over its limit of {MAX_PROOF_NODES}")
     nodes = []
     for _ in range(count):
-        node, at = _read_uint(data, at)
-        size, at = _read_uint(data, at)
+        node, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
+        size, at = (data[at], at + 1) if data[at] < 0xFD else _read_long_uint(data, at)
         end = at + HASH_BYTES
         nodes.append(_new_node((node, size, data[at:end])))
         at = end

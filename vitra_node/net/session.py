@@ -243,15 +243,17 @@ class Session:
         while True:
             with trio.move_on_at(self._timer_at):
                 await self._timer_moved.wait()
-            self._timer_moved = trio.Event()
-            self._timer_at = float("inf")
             now = trio.current_time()
-            self._secret.handle_timer(now)
-            self._channels.handle_timer(now)
-            self._watch_timers()
-            self._wake_writer()
+            if now >= self._timer_at:
+                self._timer_at = float("inf")
+                self._secret.handle_timer(now)
+                self._channels.handle_timer(now)
+                self._watch_timers()
+                self._wake_writer()
+            self._timer_moved = trio.Event()
 
     def _watch_timers(self) -> None:
+        """Find the next time at which something is due; it only ever moves forward by passing."""
         at = min(self._channels.next_timer(), self._secret.next_timer() or float("inf"))
         if at < self._timer_at:
             self._timer_at = at
