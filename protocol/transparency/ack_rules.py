@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..encoding.paths import ACKS_PREFIX, CONTRACT_SOURCE, GENESIS_ACK, format_key
 from ..errors import RecordError
 from .frauds import Violation, ViolationCode
+from .operations import plain_value_untrusted
 from .records import Ack, decode_ack_untrusted, parse_ack_key_untrusted
 from .replay_requests import IndexEntry
 from .replay_stop import Broken
@@ -102,6 +103,11 @@ def _read_ack(entry: IndexEntry, legacy: bool) -> Ack:
         raise _invalid(entry, "An ack stands under the key of another operation.")
     if not legacy and ack.op_hash is None:
         raise _invalid(entry, "An ack does not name its operation by hash.")
+    if not legacy:
+        try:
+            plain_value_untrusted(ack.metadata)
+        except RecordError as error:
+            raise _invalid(entry, f"The metadata of an ack cannot be: {error}.") from None
     return ack
 
 

@@ -6,7 +6,7 @@ Executor and monitor share this, because a participant may write any bytes into 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from ..encoding.msgpack import UNDEFINED, Date, Value, unpack_untrusted
 from ..errors import DecodeError, RecordError
@@ -18,7 +18,11 @@ The contract does not run for it, its ack's metadata is null, and it changes not
 """
 
 
-def decode_operation_untrusted(block: bytes) -> Value:
+Plain: TypeAlias = "bool | int | float | str | bytes | list[Any] | dict[str, Any] | None"
+"""What a contract can be given: JSON's values and bytes. ``Any`` stands for the nesting."""
+
+
+def decode_operation_untrusted(block: bytes) -> Plain:
     """Decode an operation into what JSON can hold, plus bytes.
 
     Undefined properties are left out, undefined items become null.
@@ -31,18 +35,25 @@ def decode_operation_untrusted(block: bytes) -> Value:
         value = unpack_untrusted(block)
     except DecodeError as error:
         raise RecordError(f"an operation is not a value: {error}") from error
-    return _plain(value)
+    return plain_value_untrusted(value)
 
 
-def _plain(value: Value) -> Value:
+def plain_value_untrusted(value: Value) -> Plain:
+    """Reduce a decoded value to what a contract can be given.
+
+    Raises:
+      RecordError: it holds NaN, an infinity or a date.
+    """
     if value is UNDEFINED:
         return None
     if isinstance(value, float) and not math.isfinite(value):
-        raise RecordError("an operation holds NaN or an infinity")
+        raise RecordError("a value holds NaN or an infinity")
     if isinstance(value, Date):
-        raise RecordError("an operation holds a date")
+        raise RecordError("a value holds a date")
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain_value_untrusted(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not UNDEFINED}
+        return {
+            key: plain_value_untrusted(item) for key, item in value.items() if item is not UNDEFINED
+        }
     return value

@@ -16,15 +16,16 @@ from protocol.encoding.paths import (
     parse_path,
 )
 from protocol.errors import LocalProtocolError, PathError
-from protocol.hyperbee.ranges import Bounds
-from protocol.hyperbee.reading import BlockReads
+from protocol.hyperbee import BlockReads, Operation
+from protocol.hyperbee import Entry as BeeEntry
 
 from ..contracts.engine import Entry, ListOptions, Value
 from ..errors import NotAllowed, NotFound, UsageProblem
+from ..storage import hyperbee_tree
+from ..storage.hyperbee import Hyperbee
 from ..storage.hypercore import Hypercore
-from .index_writer import IndexBatches, IndexWriter
+from .index_writer import IndexBatches, open_batches
 from .listing import list_level
-from .tree_reader import TreeHistory, TreeRange, TreeReader
 
 T = TypeVar("T")
 
@@ -52,17 +53,15 @@ class Index:
     Blocks that are not stored here are fetched from peers, only those on the way to the answer.
     """
 
-    def __init__(self, tree: TreeReader, writer: IndexWriter, version: int | None = None) -> None:
-        self.core = tree.core
-        self._tree = tree
-        self._writer = writer
+    def __init__(self, core: Hypercore, bee: Hyperbee, version: int | None = None) -> None:
+        self.core = core
+        self._bee = bee
         self._version = version
 
     @classmethod
     def of(cls, core: Hypercore) -> Index:
         """The index in a log. Make one for each log and share it: it owns the log's one writer."""
-        tree = TreeReader(core)
-        return cls(tree, IndexWriter(core, tree.cache))
+        return cls(core, Hyperbee(core))
 
     @property
     def key(self) -> bytes:
@@ -82,7 +81,7 @@ class Index:
         """
         if not 0 <= version <= self.core.length:
             raise NotFound(f"The index has no version {version}; it has {self.core.length} blocks.")
-        return Index(self._tree, self._writer, version)
+        return Index(self.core, self._bee, version)
 
     def snapshot(self) -> Index:
         """The index as it is now, unaffected by what is appended later."""
@@ -98,7 +97,7 @@ class Index:
 
     async def get_key(self, key: bytes) -> Entry | None:
         """The entry of a key, or None."""
-        found = await self._tree.get(self.length, key)
+        found = await self._view().get(key)
         if found is None:
             return None
         return _entry(key, found.seq, found.value)
@@ -129,21 +128,20 @@ class Index:
 
     def entries(self, gte: bytes, lt: bytes, *, reverse: bool = False) -> Entries:
         """``(key, seq, value)`` of every key with ``gte <= key < lt``, in order."""
-        bounds = Bounds(gte=gte, lt=lt)
-        return Entries(self._tree.range(self.length, bounds, reverse=reverse))
+        return Entries(self._view().range(gte=gte, lt=lt, reverse=reverse))
 
     def history(self, *, start: int = 1, end: int | None = None, reverse: bool = False) -> History:
         """Every put and deletion, oldest first; ``start`` and ``end`` are block numbers."""
         stop = self.length if end is None else min(end, self.length)
-        return History(self._tree.history(self.length, max(start, 1), stop, reverse=reverse))
+        return History(self._view().history(gte=max(start, 1), lt=stop, reverse=reverse))
 
     async def drive(self, reads: BlockReads[T]) -> T:
         """Run a reader or writer of ``protocol.hyperbee`` against the log of this index."""
-        return await self._tree.drive(reads)
+        return await self._bee.tree.drive(reads)
 
     def writing(self) -> AbstractAsyncContextManager[IndexBatches]:
-        """Write batches to the newest version; see ``IndexWriter.writing``."""
-        return self._writer.writing()
+        """Write batches to the newest version; see ``open_batches``."""
+        return open_batches(self.core, self._bee.tree)
 
     async def contract_source(self) -> str:
         """The source of the contract in force.
@@ -185,11 +183,14 @@ class Index:
             batches.add(writes)
             await batches.append()
 
+    def _view(self) -> Hyperbee:
+        return self._bee.checkout(max(self.length, 1))
+
 
 class Entries:
     """Iterates over ``(key, seq, value)``; may be left at any point."""
 
-    def __init__(self, found: TreeRange) -> None:
+    def __init__(self, found: hyperbee_tree.Entries[BeeEntry]) -> None:
         self._found = found
 
     def __aiter__(self) -> Entries:
@@ -203,7 +204,7 @@ class Entries:
 class History:
     """Iterates over ``HistoryEntry``; may be left at any point."""
 
-    def __init__(self, found: TreeHistory) -> None:
+    def __init__(self, found: hyperbee_tree.Entries[Operation]) -> None:
         self._found = found
 
     def __aiter__(self) -> History:

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from protocol.crypto.hashes import tree_hash
+from protocol.errors import RecordError
 from protocol.hyperbee.writer import BeeWriter, Delete, Put
 from protocol.hypercore.merkle import roots_at
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
+from protocol.transparency.operations import plain_value_untrusted
 from protocol.transparency.replay import replay
 from protocol.transparency.replay_requests import (
     BuildPages,
@@ -26,7 +28,7 @@ from protocol.transparency.replay_requests import (
 )
 from protocol.transparency.replay_state import START, ReplayState
 
-from ..contracts.engine import AckView, ApplyRequest, ApplyResult
+from ..contracts.engine import AckView, ApplyRequest
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
@@ -164,15 +166,22 @@ class Auditor:
             fault = f"it was made for runtime {request.runtime_id}, here is {compiled.runtime_id}"
             return ContractRun((), fault)
         host = IndexHost(self._index.checkout(request.version))
-        results: list[ApplyResult] = []
-        requests = [_apply_request(operation) for operation in request.operations]
+        requests: list[ApplyRequest] = []
+        fault: str | None = None
         try:
-            results = await self._runner.apply(request.source, requests, host)
+            for operation in request.operations:
+                requests.append(_apply_request(operation))
+        except RecordError as error:
+            fault = f"an operation cannot be given to it: {error}"
+        try:
+            return ContractRun(await self._runner.apply(request.source, requests, host), fault)
         except ContractError as error:
-            return ContractRun(results, str(error))
-        return ContractRun(results)
+            return ContractRun((), str(error))
 
 
 def _apply_request(operation: OperationToApply) -> ApplyRequest:
+    """Raises RecordError for what only the original could have stored."""
     ack = operation.ack
-    return ApplyRequest(operation.op, AckView(ack.origin.hex(), ack.seq, ack.ts, ack.metadata))
+    metadata = plain_value_untrusted(ack.metadata)
+    view = AckView(ack.origin.hex(), ack.seq, ack.ts, metadata)
+    return ApplyRequest(plain_value_untrusted(operation.op), view)

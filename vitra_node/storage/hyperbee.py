@@ -117,6 +117,11 @@ class Hyperbee:
         return self._tree.core
 
     @property
+    def tree(self) -> BeeTree:
+        """What all views share, for code that stacks batches or drives readers of its own."""
+        return self._tree
+
+    @property
     def version(self) -> int:
         """Blocks of the core that this view shows; 1 is the empty tree."""
         return max(1, self._tree.core.length if self._version is None else self._version)

@@ -96,7 +96,9 @@ class Entries(Generic[T]):
 class BeeTree:
     """One core and what all views of its tree share: decoded blocks, and the turn to write."""
 
-    def __init__(self, core: BeeCore, header: Header | None, always_duplicate: bool) -> None:
+    def __init__(
+        self, core: BeeCore, header: Header | None = None, always_duplicate: bool = True
+    ) -> None:
         self.core = core
         self._header = header
         self._always_duplicate = always_duplicate
@@ -187,8 +189,12 @@ class BeeTree:
             await trio.lowlevel.checkpoint()
 
     @asynccontextmanager
-    async def batch(self) -> AsyncIterator[BeeBatch]:
-        """A batch that nobody else writes beside; flushed and appended at the end."""
+    async def writing(self) -> AsyncIterator[WriterTurn]:
+        """The turn to write: nobody else makes blocks for this tree while the block runs.
+
+        Raises:
+          NotWritable: this store cannot sign for the core.
+        """
         core = self.core
         if not core.writable:
             raise NotWritable("this store cannot sign for the core of this Hyperbee")
@@ -201,30 +207,62 @@ class BeeTree:
             cache = self.blocks
             writer = self._writer
             if writer is None or writer.length != core.length:
-                writer = self._writer = BeeWriter(
+                writer = BeeWriter(
                     core.length,
                     cache=cache,
                     header=self._header,
                     always_duplicate=self._always_duplicate,
                 )
-            start, fork = core.length, core.fork
-            batch = writer.begin()
+            # Dropped until what it makes is known to be appended, so that a failure cannot leave a
+            # writer that is ahead of its core.
+            self._writer = None
+            turn = WriterTurn(core, writer)
+            yield turn
+            if turn.settled:
+                self._writer = writer
+        finally:
+            self._writing.release()
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[BeeBatch]:
+        """A batch that nobody else writes beside; flushed and appended at the end."""
+        async with self.writing() as turn:
+            batch = turn.writer.begin()
             try:
                 yield batch
                 blocks = batch.flush()
             finally:
                 batch.discard()
-            if not blocks:
-                return
-            # Dropped until the append is known to be done, so that a failure cannot leave a
-            # writer that is ahead of its core.
-            self._writer = None
-            if core.length != start or core.fork != fork:
+            await turn.append(blocks)
+
+
+class WriterTurn:
+    """The right to write to one tree, for a while.
+
+    Attributes:
+      writer: makes blocks, of one batch or of many; give all of them to ``append``.
+      settled: whether the writer may go on with the next turn: nothing it made is missing.
+    """
+
+    def __init__(self, core: BeeCore, writer: BeeWriter) -> None:
+        self.writer = writer
+        self.settled = False
+        self._core = core
+        self._start = core.length
+        self._fork = core.fork
+
+    async def append(self, blocks: Sequence[bytes]) -> None:
+        """Append everything that was made in this turn, as a unit; durable on return.
+
+        Raises:
+          WriterConflict: somebody else has changed the core; nothing was appended.
+        """
+        core = self._core
+        if blocks:
+            if core.length != self._start or core.fork != self._fork:
                 raise WriterConflict("the core was changed by others while a batch was open")
-            # A cancelled append may still happen, which the next batch would not know of.
+            # A cancelled append may still happen, which the next turn would not know of.
             with trio.CancelScope(shield=True):
                 await core.append(blocks)
-            writer.appended()
-            self._writer = writer
-        finally:
-            self._writing.release()
+            self.writer.appended()
+        self.settled = True
