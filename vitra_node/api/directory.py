@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,12 +21,11 @@ from .failures import telling
 from .local import Narrate, reach_peers
 from .socket_file import SOCKET_NAME
 
-# Everything that a node writes into its directory. The configuration goes last, so that an
-# interrupted deletion can be taken up again; other files in the directory are never touched.
+# Everything that a node writes into its directory, as patterns. The configuration goes last, so
+# that an interrupted deletion can be taken up again; other files are never touched.
 _OWN_FILES = (
     SOCKET_NAME,
-    DATA_NAME,
-    f"{DATA_NAME}-lock",
+    f"{Path(DATA_NAME).stem}.*",
     CACHE_NAME,
     FRAUD_NAME,
     KEYS_DIRECTORY,
@@ -99,7 +97,7 @@ def destroy_directory(directory: Path) -> list[str]:
     Returns the names that were deleted. Raises VitraError: NotFound when there is nothing of a
     node's, NotAllowed when a process holds the directory.
     """
-    present = [name for name in _OWN_FILES if os.path.lexists(directory / name)]
+    present = [path.name for pattern in _OWN_FILES for path in sorted(directory.glob(pattern))]
     if not {CONFIG_NAME, DATA_NAME, KEYS_DIRECTORY} & set(present):
         raise NotFound(f"There is no database in {directory}.", unchanged="Nothing was deleted.")
     with telling():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..config import Address
 from ..database import Database
 from ..errors import VitraError
 from .failures import telling
-from .local import CONNECT_SECONDS, database_key
+from .local import CONNECT_SECONDS, database_key, open_when_free
 from .server import ControlServer
 from .session import RunningNode, Session
 
@@ -54,7 +55,8 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
     directory = hosting.directory
     database_key(directory)
     with telling():
-        async with ControlServer.open() as server, Database.load(directory) as database:
+        async with ControlServer.open() as server, AsyncExitStack() as stack:
+            database = await open_when_free(stack, directory)
             bound = await _listen(database, hosting.listen)
             async with trio.open_nursery() as tasks:
                 node = RunningNode(tasks, stop, bound, time.time())
@@ -62,7 +64,9 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
                 async with server.answering(session, directory):
                     for peer in hosting.peers:
                         tasks.start_soon(keep_connected, database, peer)
-                    hosting.ready(ready_line(session))
+                    line = ready_line(session)
+                    hosting.ready(line)
+                    hosting.narrate(_in_words(line))
                     await stop.wait()
                 tasks.cancel_scope.cancel()
 
@@ -76,6 +80,14 @@ def ready_line(session: Session) -> dict[str, Any]:
         "listen": None if node.listen is None else str(node.listen),
         "dht": None,
     }
+
+
+def _in_words(line: dict[str, Any]) -> str:
+    if line["listen"] is None:
+        reach = "It takes no connections; --listen host:port lets others connect."
+    else:
+        reach = f"Others get it with `vitra join {line['key']} --peer {line['listen']}`."
+    return f"Serving as {line['role']}. {reach} `vitra stop` or Ctrl-C ends it."
 
 
 async def keep_connected(database: Database, peer: Address) -> None:

@@ -80,7 +80,7 @@ async def open_locally(
     database_key(directory)
     with telling():
         async with AsyncExitStack() as stack:
-            database = await _enter(stack, directory)
+            database = await open_when_free(stack, directory)
             if with_peers and not database.is_executor:
                 await reach_peers(database, read_config(directory), narrate)
             yield LocalConnection(Session(database, directory))
@@ -94,7 +94,8 @@ async def open_sandbox(contract: str) -> AsyncIterator[LocalConnection]:
             yield LocalConnection(Session(database, None))
 
 
-async def _enter(stack: AsyncExitStack, directory: Path) -> Database:
+async def open_when_free(stack: AsyncExitStack, directory: Path) -> Database:
+    """Open the database of a directory, waiting a little for another command to finish."""
     deadline = trio.current_time() + IN_USE_SECONDS
     while True:
         try:

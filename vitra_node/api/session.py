@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ..config import Address, DirectoryConfig, read_config, write_config
-from ..errors import NotAllowed, NotFound
+from ..errors import CannotTellYet, NotAllowed, NotFound
 
 if TYPE_CHECKING:
     from ..database import Database
@@ -63,6 +63,14 @@ class Session:
         if self.database.is_executor:
             return "executor"
         return "participant" if self.database.is_participant else "monitor"
+
+    def require_data(self) -> None:
+        """Raise CannotTellYet before anything of the database is here."""
+        if self.database.index.length == 0:
+            raise CannotTellYet(
+                "Nothing of this database is here yet.",
+                advice="Connect to a peer that has it: `vitra serve --peer host:port`.",
+            )
 
     @property
     def config(self) -> DirectoryConfig:

@@ -12,6 +12,7 @@ from ..shapes import entry_shape, listed_entry_shape
 
 async def get(session: Session, *, path: str) -> dict[str, Any]:
     """The entry at a path; fails with NotFound when there is none."""
+    session.require_data()
     entry = await session.database.index.get(path)
     if entry is None:
         raise NotFound(
@@ -29,6 +30,7 @@ async def list_(
     offset: Count = 0,
 ) -> list[dict[str, Any]]:
     """The entries one level below a path, in key order."""
+    session.require_data()
     entries = await session.database.index.list(path, reverse=reverse, limit=limit, offset=offset)
     return [listed_entry_shape(entry) for entry in entries]
 
