@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from .errors import KeyFileError
+from .errors import KeyFileError, StorageError
 
 KEYS_DIRECTORY = "keys"
 PRIMARY_KEY_NAME = "primary"
@@ -95,9 +95,16 @@ def create_key(path: Path, key: bytes) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make names created in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make names created in a directory durable.
+
+    Raises:
+      StorageError: the disk refused.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be synced: {error.strerror}") from error

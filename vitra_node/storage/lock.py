@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import StorageError, StoreInUse
@@ -32,19 +33,18 @@ class DirectoryLock:
         self._held: list[int] = []
         path = directory / LOCK_NAME
         try:
-            file = self._hold(path, os.O_RDWR | os.O_CREAT)
+            self._hold(path, os.O_RDWR | os.O_CREAT)
             self._hold(directory, os.O_RDONLY | os.O_DIRECTORY)
         except BaseException:
             self._close()
             raise
         program = Path(sys.argv[0]).name if sys.argv else ""
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"process {os.getpid()} ({program or 'python'})\n".encode(), 0)
+        self._write_hint(f"process {os.getpid()} ({program or 'python'})\n")
 
     def release(self) -> None:
         """Let another process in. The file stays: removing it would gain nothing."""
         if self._held:
-            os.ftruncate(self._held[0], 0)
+            self._write_hint("")
             self._close()
 
     def _hold(self, path: Path, flags: int) -> int:
@@ -60,6 +60,12 @@ class DirectoryLock:
         except OSError as error:
             raise StorageError(f"{path} cannot be locked: {error.strerror}") from error
         return descriptor
+
+    def _write_hint(self, text: str) -> None:
+        # A full disk is no reason not to hold the lock, or not to let go of it.
+        with suppress(OSError):
+            os.ftruncate(self._held[0], 0)
+            os.pwrite(self._held[0], text.encode(), 0)
 
     def _hint(self) -> str:
         hint = os.pread(self._held[0], _MAX_HINT_BYTES, 0).decode(errors="replace").strip()
