@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from protocol.encoding.msgpack import pack, unpack_untrusted
+from protocol.encoding.msgpack import Date, pack, unpack_untrusted
 from protocol.encoding.paths import CONTRACT_SOURCE, GENESIS_ACK, ack_key, input_key
 from protocol.limits import MAX_CHANGES_PER_OPERATION
 from protocol.transparency.changes import Write
@@ -301,6 +301,11 @@ CHEATS: dict[str, tuple[Cheat, ViolationCode, int]] = {
     ),
     "an ack with a field of another type": (
         lambda past: edit_record(past, PUT_ACK, ts="now"),
+        ViolationCode.INVALID_SCHEMA,
+        PUT_ACK,
+    ),
+    "metadata that no contract can be given": (
+        lambda past: edit_record(past, PUT_ACK, metadata=[Date(0)]),
         ViolationCode.INVALID_SCHEMA,
         PUT_ACK,
     ),
