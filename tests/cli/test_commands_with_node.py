@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from vitra_node.config import DirectoryConfig, write_config
 from vitra_node.database import VerifyReport
 
 from .conftest import Vitra
@@ -162,6 +164,7 @@ def test_info_has_exactly_the_documented_fields(vitra: Vitra, node: FakeNode) ->
 
 
 def test_oplogs(vitra: Vitra, node: FakeNode) -> None:
+    write_config(vitra.directory, DirectoryConfig(key=KEY))
     made = vitra("oplog", "new", "--json").json
     assert made == {"key": "01" * 32, "length": 0, "active": False, "writable": True}
     assert [oplog["key"] for oplog in vitra("oplog", "ls", "--json").json] == [
@@ -245,6 +248,13 @@ def test_status_of_a_running_node(vitra: Vitra, node: FakeNode) -> None:
     assert "running" in vitra("status").out
 
 
+def test_joining_again_adds_peers_to_the_running_node(vitra: Vitra, node: FakeNode) -> None:
+    assert vitra("join", KEY.hex(), "--peer", "127.0.0.1:7001", "--json").json["peers"] == 1
+    assert vitra("peers").out == "127.0.0.1:7001\n"
+    remembered = json.loads((vitra.directory / "vitra.json").read_text())
+    assert remembered["peers"] == ["127.0.0.1:7001"]
+
+
 def test_sync_and_peers(vitra: Vitra, node: FakeNode) -> None:
     assert vitra("sync", "--full", "--json").json["key"] == KEY.hex()
     assert vitra("peers", "--json").json == []
@@ -258,7 +268,9 @@ def test_stop_returns_when_the_node_is_gone(vitra: Vitra, node: FakeNode) -> Non
     assert vitra("stop").code == 3
 
 
-@pytest.mark.parametrize("arguments", [("init", "c.js"), ("join", "ab" * 32), ("destroy", "--yes")])
+@pytest.mark.parametrize(
+    "arguments", [("init", "c.js"), ("join", "ab" * 32), ("destroy", "--yes"), ("serve",)]
+)
 def test_a_running_node_keeps_its_directory(
     vitra: Vitra, node: FakeNode, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

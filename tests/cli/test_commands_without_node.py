@@ -52,6 +52,13 @@ def test_in_a_directory_that_does_not_exist(
     assert not (tmp_path / "none").exists()
 
 
+def test_a_file_is_no_data_directory(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    for command in ("info", "status", "serve", "destroy"):
+        assert run([command, "--dir", str(tmp_path / "file")]) == 2
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_status_without_a_node_is_no_failure(vitra: Vitra) -> None:
     outcome = vitra("status", "--json")
     assert (outcome.code, outcome.json) == (0, {"running": False, "key": None})

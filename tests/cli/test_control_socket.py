@@ -258,10 +258,20 @@ def answered_by(data_directory: Path, line: bytes) -> pytest.ExceptionInfo[Netwo
         listener.close()
 
 
+def test_a_node_that_closes_before_it_greets_has_stopped(data_directory: Path) -> None:
+    listener = bind_control_socket(data_directory)
+    client = connect_control_socket(data_directory)
+    listener.close()
+    try:
+        with pytest.raises(NotFound):
+            ControlClient(client).take_greeting()
+    finally:
+        client.close()
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (b"", "closed the connection"),
         (b"nonsense\n", "no frame"),
         (b'{"jsonrpc":"2.0","method":"other"}\n', "no node of ours"),
         (b'{"jsonrpc":"2.0","id":1,"result":1}\n', "no node of ours"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ..errors import NetworkProblem, UsageProblem, VitraError
+from ..errors import NetworkProblem, NotFound, UsageProblem, VitraError
 from .error_bodies import failure_from_body_untrusted
 from .frames import (
     API_VERSION,
@@ -155,7 +155,12 @@ class ControlClient:
 
     def take_greeting(self) -> None:
         """Read what a node says first; raises like ``connect``."""
-        frame = self._receive()
+        try:
+            frame = self._receive()
+        except ConnectionEnded as error:
+            raise NotFound(
+                "The node has just stopped.", advice="Start one with `vitra serve`."
+            ) from error
         if isinstance(frame, ResponseFrame) and frame.error is not None:
             raise failure_from_body_untrusted(frame.error)
         if not isinstance(frame, RequestFrame) or frame.method != "hello":
@@ -191,14 +196,22 @@ class ControlClient:
             except OSError as error:
                 raise _lost(error) from error
             if not data:
-                raise NetworkProblem(
+                raise ConnectionEnded(
                     "The node closed the connection before it answered.",
                     advice="See its log, and try again.",
                 )
             self._reader.receive_data_untrusted(data)
 
 
+class ConnectionEnded(NetworkProblem):
+    """The node closed the connection."""
+
+
 def _lost(error: OSError) -> NetworkProblem:
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return ConnectionEnded(
+            "The node closed the connection.", advice="See its log, and try again."
+        )
     reason = "it did not answer in time" if isinstance(error, TimeoutError) else error.strerror
     return NetworkProblem(
         f"The connection to the node was lost: {reason}.", advice="Look at `vitra status`."

@@ -207,9 +207,7 @@ def _remote_protocol(error: protocol.RemoteProtocolError) -> VitraError:
 
 def _connection(error: net.ConnectionFailed) -> VitraError:
     return NetworkProblem(
-        f"The connection failed: {_sentence(error)}",
-        unchanged=_NOTHING,
-        advice="Check the address, and that a node listens there.",
+        _sentence(error), unchanged=_NOTHING, advice="Check the address, and what runs there."
     )
 
 

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 # A peer that does not take the connection within this time is passed over.
 CONNECT_SECONDS = 5.0
 
-# To learn the newest head takes one round trip; more than this is a peer that hangs.
-SYNC_SECONDS = 10.0
+# To learn the newest head takes one round trip; a peer that takes longer hangs, or has nothing.
+SYNC_SECONDS = 5.0
 
 # Another command that holds the store is usually done sooner, and a node that is just starting
 # answers sooner. The lock is between processes, so there is nothing to wait on but time.
@@ -114,7 +114,7 @@ async def reach_peers(database: Database, config: DirectoryConfig, narrate: Narr
     with trio.move_on_after(SYNC_SECONDS) as scope:
         await database.sync()
     if scope.cancelled_caught:
-        narrate("The peers do not answer; this is the state known here.")
+        narrate("No peer gave anything of this database; what is known here is used.")
 
 
 async def _reach(database: Database, peer: Address, narrate: Narrate) -> bool:

@@ -35,7 +35,13 @@ class RunningNode:
 
 @dataclass
 class BackgroundMonitor:
-    """The monitor that ``monitor.start`` set running."""
+    """The monitor that ``monitor.start`` set running.
+
+    Attributes:
+      scope: cancel it to end the monitor.
+      validated: operations verified so far.
+      violation: the event that tells of a violation, once there is one.
+    """
 
     scope: trio.CancelScope
     validated: int = 0

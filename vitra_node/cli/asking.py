@@ -40,24 +40,21 @@ def running_node(settings: Settings) -> ControlClient | None:
         return None
 
 
-def serving_process(settings: Settings) -> int | None:
-    """The process id of the node that serves the directory, or None when none does."""
-    client = running_node(settings)
-    if client is None:
-        return None
-    with client:
-        return int(client.node.get("pid", 0))
-
-
 def refuse_while_running(settings: Settings) -> None:
     """Raise NotAllowed when a node serves the directory."""
-    process = serving_process(settings)
-    if process is not None:
-        raise NotAllowed(
-            f"A node is running for {settings.directory} (process {process}).",
-            unchanged="Nothing was changed.",
-            advice="Stop it with `vitra stop` first.",
-        )
+    client = running_node(settings)
+    if client is not None:
+        with client:
+            raise already_running(settings, client)
+
+
+def already_running(settings: Settings, client: ControlClient) -> NotAllowed:
+    """What to say when a running node is in the way."""
+    return NotAllowed(
+        f"A node is running for {settings.directory} (process {client.node.get('pid')}).",
+        unchanged="Nothing was changed.",
+        advice="Stop it with `vitra stop` first.",
+    )
 
 
 def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T:

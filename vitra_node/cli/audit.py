@@ -122,9 +122,9 @@ def export(settings: Settings, identifier: str, file: Path) -> None:
 def follow(settings: Settings) -> int:
     """Print the events of a monitor; returns at a violation with its exit code."""
     output = settings.output
-    output.narrate("Verifying what is there, and all that follows. Ctrl-C ends it.")
 
     async def command(connection: Connection) -> int:
+        output.narrate("Verifying what is there, and all that follows. Ctrl-C ends it.")
         async with connection.stream("audit.events") as events:
             async for event in events:
                 output.result(event, _event_text(event))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ..config import Address, parse_address, read_config
 from ..errors import NotFound, UsageProblem
 from ..key_text import parse_key
-from .asking import refuse_while_running
+from .asking import already_running, refuse_while_running, running_node
 from .settings import Settings, takes_settings
 
 # A contract is source text that people write; what is larger is another file, given by mistake.
@@ -63,7 +64,8 @@ def init(settings: Settings, contract: Path, participants: tuple[str, ...]) -> N
 def join(settings: Settings, key: str, peers: tuple[str, ...]) -> None:
     """Get the database with KEY into this directory.
 
-    KEY is hex or z-base-32, or a link vitra://KEY@host:port that names a peer too.
+    KEY is hex or z-base-32, or a link vitra://KEY@host:port that names a peer too. Joining again
+    adds peers, also while a node is running.
     """
     import trio
 
@@ -71,8 +73,11 @@ def join(settings: Settings, key: str, peers: tuple[str, ...]) -> None:
 
     wanted, linked = read_link(key)
     addresses = linked + tuple(parse_address(peer) for peer in peers)
-    refuse_while_running(settings)
-    joined = trio.run(join_database, settings.directory, wanted, addresses, settings.output.narrate)
+    joined = _add_peers_to_running_node(settings, wanted, addresses)
+    if joined is None:
+        joined = trio.run(
+            join_database, settings.directory, wanted, addresses, settings.output.narrate
+        )
     settings.output.result(joined, joined["key"])
     if joined["index_length"]:
         settings.output.narrate(f"The index has {joined['index_length']} blocks.")
@@ -134,6 +139,29 @@ def read_link(text: str) -> tuple[bytes, tuple[Address, ...]]:
         return parse_key(text), ()
     key, at, address = text.removeprefix(LINK_SCHEME).rstrip("/").partition("@")
     return parse_key(key), (parse_address(address),) if at else ()
+
+
+def _add_peers_to_running_node(
+    settings: Settings, key: bytes, peers: tuple[Address, ...]
+) -> dict[str, Any] | None:
+    """What ``join`` prints when a node serves this database already; None without a node."""
+    client = running_node(settings)
+    if client is None:
+        return None
+    with client:
+        if client.call("database.info")["key"] != key.hex():
+            raise already_running(settings, client)
+        for peer in peers:
+            client.call("node.connect", address=str(peer), remember=True)
+        info = client.call("database.info")
+    own = [oplog["key"] for oplog in info["oplogs"] if oplog["writable"]]
+    return {
+        "key": info["key"],
+        "role": info["role"],
+        "oplog": own[0] if own else None,
+        "index_length": info["index"]["length"],
+        "peers": info["peers"],
+    }
 
 
 def read_config_or_none(directory: Path) -> bytes | None:

@@ -9,7 +9,7 @@ import click
 from ..api.connection import Connection
 from ..config import read_config
 from ..key_text import parse_key
-from .asking import ask, serving_process
+from .asking import ask
 from .node import oplog_line
 from .settings import Settings, takes_settings
 
@@ -28,7 +28,7 @@ def new(settings: Settings) -> None:
     Its operations count once the database lists it: name its key to `vitra init --participant`,
     or have the contract admit it.
     """
-    if read_config(settings.directory).key is None and serving_process(settings) is None:
+    if read_config(settings.directory).key is None:
         import trio
 
         from ..api.directory import prepare_oplog

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from ..errors import UsageProblem
 from .output import Output
 
 P = ParamSpec("P")
@@ -57,7 +58,10 @@ def takes_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[.
         if isinstance(ctx.command, click.Group):
             # Flags between a group's name and its subcommand count for the subcommand.
             ctx.obj = GroupSettings(chosen, as_json)
-        settings = Settings(chosen.expanduser().absolute(), Output(as_json=as_json))
+        chosen = chosen.expanduser().absolute()
+        if chosen.exists() and not chosen.is_dir():
+            raise UsageProblem(f"{chosen} is not a directory.", unchanged="Nothing was changed.")
+        settings = Settings(chosen, Output(as_json=as_json))
         return command(settings, *args, **kwargs)
 
     return wrapper

@@ -81,5 +81,5 @@ async def _monitor_in_background(session: Session, monitor: BackgroundMonitor) -
                 if event["event"] == "violation":
                     monitor.violation = event
                     _log.error("the contract is violated: %s", event)
-                else:
-                    monitor.validated += 1
+                elif event["event"] == "validated":
+                    monitor.validated = event["operations"]

@@ -36,7 +36,7 @@ async def call(
     if not wait:
         await _settle(session, transaction)
         return await transaction_shape(transaction)
-    return await processed_in_time(transaction, wait_seconds)
+    return await processed_in_time(session, transaction, wait_seconds)
 
 
 async def _settle(session: Session, transaction: Transaction) -> None:

@@ -34,7 +34,7 @@ async def show(session: Session, *, tx: str) -> dict[str, Any]:
 
 async def wait(session: Session, *, tx: str, wait_seconds: Number | None = None) -> dict[str, Any]:
     """The same as ``tx.show``, once every operation was executed; NetworkProblem if too late."""
-    return await processed_in_time(await find(session, tx), wait_seconds)
+    return await processed_in_time(session, await find(session, tx), wait_seconds)
 
 
 async def verify(session: Session, *, tx: str) -> dict[str, Any]:
@@ -68,12 +68,16 @@ async def find(session: Session, tx: str) -> Transaction:
     return transaction
 
 
-async def processed_in_time(transaction: Transaction, seconds: float | None) -> dict[str, Any]:
+async def processed_in_time(
+    session: Session, transaction: Transaction, seconds: float | None
+) -> dict[str, Any]:
     """The transaction with its results, once they are there; NetworkProblem after ``seconds``."""
     with trio.move_on_after(math.inf if seconds is None else seconds):
         return await processed_shape(transaction)
+    fault = session.database.executor_fault
     raise NetworkProblem(
-        f"The executor has not executed transaction {transaction.id} within {seconds:g} seconds.",
+        f"The executor has not executed transaction {transaction.id} within {seconds:g} seconds"
+        f"{f': {fault}' if fault else ''}.",
         unchanged="Its operations are published and stay so.",
         advice=f"Do not call again; wait with `vitra tx show --wait {transaction.id}`.",
         tx=transaction.id,
