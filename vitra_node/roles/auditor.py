@@ -7,10 +7,10 @@ from typing import Any
 
 from protocol.crypto.hashes import tree_hash
 from protocol.errors import RecordError
-from protocol.hyperbee.writer import BeeWriter, Delete, Put
 from protocol.hypercore.merkle import roots_at
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
+from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import plain_value_untrusted
 from protocol.transparency.replay import replay
 from protocol.transparency.replay_requests import (
@@ -61,7 +61,7 @@ class Auditor:
         self._oplogs = oplogs
         self._runner = runner
         self._fetch_seconds = fetch_seconds
-        self._pages: BeeWriter | None = None
+        self._pages = IndexPages()
 
     async def run(
         self,
@@ -94,10 +94,9 @@ class Auditor:
         if isinstance(request, ReadOperations):
             return await self._read_operations(request)
         if isinstance(request, HasKeys):
-            index = self._index.checkout(request.version)
-            return [await index.get_key(key) is not None for key in request.keys]
+            return await self._index.drive(self._pages.has_keys(request))
         if isinstance(request, BuildPages):
-            return await self._build_pages(request)
+            return await self._index.drive(self._pages.build(request))
         if isinstance(request, RunContract):
             return await self._run_contract(request)
         assert isinstance(request, IsForked)
@@ -141,20 +140,6 @@ class Auditor:
         except (BlockNotAvailable, BlockOutOfRange):
             return None
 
-    async def _build_pages(self, request: BuildPages) -> Sequence[bytes]:
-        """Rebuild a batch; the tree stays in memory for the next one, which follows on it."""
-        writer = self._pages
-        if writer is None or writer.length != request.version:
-            writer = BeeWriter(request.version)
-        self._pages = None
-        operations = [
-            Delete(key) if value is None else Put(key, value) for key, value in request.writes
-        ]
-        blocks = await self._index.drive(writer.batch(operations))
-        writer.appended()
-        self._pages = writer
-        return blocks
-
     async def _run_contract(self, request: RunContract) -> ContractRun:
         try:
             compiled = await self._runner.compiled(request.source)
@@ -163,8 +148,10 @@ class Auditor:
         except ContractError as error:
             return ContractRun((), str(error))
         if request.runtime_id not in (None, compiled.runtime_id):
-            fault = f"it was made for runtime {request.runtime_id}, here is {compiled.runtime_id}"
-            return ContractRun((), fault)
+            mismatch = (
+                f"it was made for runtime {request.runtime_id}, here is {compiled.runtime_id}"
+            )
+            return ContractRun((), mismatch)
         host = IndexHost(self._index.checkout(request.version))
         requests: list[ApplyRequest] = []
         fault: str | None = None
