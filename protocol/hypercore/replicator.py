@@ -32,17 +32,21 @@ from .messages import (
     BITFIELD,
     CANCEL,
     DATA,
+    EXTENSION,
     NO_DATA,
     RANGE,
     REQUEST,
     SYNC,
+    UNWANT,
     WANT,
     decode_bitfield_untrusted,
     decode_cancel_untrusted,
+    decode_extension_untrusted,
     decode_no_data_untrusted,
     decode_range_untrusted,
     decode_request_untrusted,
     decode_sync_untrusted,
+    decode_unwant_untrusted,
     decode_want_untrusted,
 )
 from .peer import Cause, Peer
@@ -162,7 +166,12 @@ class Replicator:
             else:
                 peer.blocks.set_range(span.start, span.length)
                 self._announced(peer)
-        # An ``unwant`` takes back what we do not keep; extensions and unknown types are ignored.
+        elif kind == UNWANT:
+            # It takes back what we do not keep.
+            decode_unwant_untrusted(payload)
+        elif kind == EXTENSION:
+            # None is known here, but the bounds hold for all.
+            decode_extension_untrusted(payload)
 
     def _announced(self, peer: Peer) -> None:
         peer.news += 1

@@ -136,6 +136,9 @@ class Uploader:
         beyond = [(start, end - start) for start, end in runs if end > contiguous]
         for peer in self._peers.by_id.values():
             self._announce_contiguous(peer)
+            if peer.told is not None and not peer.told.can_upgrade:
+                # The blocks may have brought the nodes that a proof for it lacked.
+                self.tell_if_behind(peer)
             for start, length in beyond:
                 if not peer.blocks.has_range(start, length):
                     self._peers.send(peer, RANGE, encode_range(Range(start, length)))
@@ -186,10 +189,10 @@ class Uploader:
         if contiguous == length or want.start + want.length < contiguous:
             self._peers.send(peer, RANGE, encode_range(Range(0, contiguous)))
             return
-        start &= ~31
-        end = min((end + 31) & ~31, start + 32 * MAX_BITFIELD_WORDS)
         if start >= end:
             return
+        start &= ~31
+        end = min((end + 31) & ~31, start + 32 * MAX_BITFIELD_WORDS)
         bits = core.bitfield(start, end - start)
         if not want.any:
             self._peers.send(peer, BITFIELD, encode_bitfield(Bitfield(start, bits)))
