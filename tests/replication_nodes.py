@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.events import Event, Fault, ForkObserved, Send, Verified
+from protocol.hypercore.events import Fault, ForkObserved, Send, Verified
 from protocol.hypercore.merkle import append_blocks, head_at, sign_head
 from protocol.hypercore.replicator import Replicator
 
@@ -94,12 +94,23 @@ class Node:
         self.faults: list[Fault] = []
         self.forks: list[ForkObserved] = []
         self.sent: list[Send] = []
-        self.on_event: Callable[[Event], None] = lambda event: None
+
+    def open_channel(self, now: float = 0.0) -> int:
+        """Add a peer; gives its number."""
+        number = len(self.outboxes)
+        self.outboxes[number] = deque()
+        self.replicator.add_peer(number, now)
+        self.settle()
+        return number
+
+    def hear(self, peer: int, kind: int, payload: bytes, now: float = 0.0) -> None:
+        """Take a message of a peer."""
+        self.replicator.receive_untrusted(peer, kind, payload, now)
+        self.settle()
 
     def settle(self) -> None:
         """Do everything the replicator wants done."""
         while (event := self.replicator.next_event()) is not None:
-            self.on_event(event)
             if isinstance(event, Send):
                 self.sent.append(event)
                 self.outboxes[event.peer].append((event.kind, event.payload))
@@ -125,12 +136,7 @@ class Link:
     """A channel between two nodes."""
 
     def __init__(self, a: Node, b: Node, now: float = 0.0) -> None:
-        self.ends = ((a, len(a.outboxes)), (b, len(b.outboxes)))
-        for node, peer in self.ends:
-            node.outboxes[peer] = deque()
-        for node, peer in self.ends:
-            node.replicator.add_peer(peer, now)
-            node.settle()
+        self.ends = ((a, a.open_channel(now)), (b, b.open_channel(now)))
 
     def waiting(self, direction: int) -> int:
         """Messages on their way; direction 0 is from the first node to the second."""
@@ -142,8 +148,7 @@ class Link:
         sender, number = self.ends[direction]
         receiver, peer = self.ends[1 - direction]
         kind, payload = sender.outboxes[number].popleft()
-        receiver.replicator.receive_untrusted(peer, kind, payload, now)
-        receiver.settle()
+        receiver.hear(peer, kind, payload, now)
 
     def close(self, now: float = 0.0) -> None:
         for node, peer in self.ends:

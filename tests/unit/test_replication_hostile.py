@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -57,18 +56,14 @@ class Puppet:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.number = len(node.outboxes)
-        node.outboxes[self.number] = deque()
-        node.replicator.add_peer(self.number, 0.0)
-        node.settle()
+        self.number = node.open_channel()
 
     def say(self, *messages: Message) -> None:
         for message in messages:
             self.say_bytes(*encode_message(message))
 
     def say_bytes(self, kind: int, payload: bytes) -> None:
-        self.node.replicator.receive_untrusted(self.number, kind, payload, 0.0)
-        self.node.settle()
+        self.node.hear(self.number, kind, payload)
 
     def heard(self) -> list[Message]:
         """Everything the node sent since the last call."""
