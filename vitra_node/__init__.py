@@ -1,3 +1,37 @@
-"""Vitra node: databases run by smart contracts, without a blockchain."""
+"""Vitra node: databases run by smart contracts, without a blockchain.
+
+The names below are the public API. They are loaded when first used, so that importing the package
+(which every command does) costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .database import Database
+    from .frauds import ContractFraudProof
+    from .storage.corestore import Corestore
+    from .storage.hyperbee import Hyperbee
+    from .storage.hypercore import Hypercore
+
+__all__ = ["ContractFraudProof", "Corestore", "Database", "Hyperbee", "Hypercore", "__version__"]
+
+_HOMES = {
+    "ContractFraudProof": "frauds",
+    "Corestore": "storage.corestore",
+    "Database": "database",
+    "Hyperbee": "storage.hyperbee",
+    "Hypercore": "storage.hypercore",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{home}", __name__), name)
