@@ -1,20 +1,119 @@
-"""From a contract's source to what a worker can load."""
+"""From a contract's source to what a worker can load.
+
+The work is done in a process of its own (``compiler_guest.py``), because a contract may come from
+strangers and its compiler is a large program.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import trio
+from blake3 import blake3
 
-    from .engine import CompiledContract
+from .engine import CompiledContract, Method
+from .errors import ContractSyntaxError, WorkerFault
+from .process import duktape_module
+from .runtime import RUNTIME_ID, babel_path
+
+_PACKAGE = Path(__file__).parent
 
 
 async def compile_contract(source: str, *, cache_dir: Path | None = None) -> CompiledContract:
     """Compile a contract.
 
+    Args:
+      source: text of an ECMAScript module.
+      cache_dir: directory for compiled contracts, named by the hash of source and compiler.
+
     Raises:
-        ContractSyntaxError: the source cannot be a contract.
-        HostFault: the compiler's process failed.
+      ContractSyntaxError: the source cannot be a contract.
+      HostFault: the compiler's process failed.
     """
-    raise NotImplementedError
+    path = None if cache_dir is None else cache_dir / _cache_name(source)
+    answer = None if path is None else _read_cache(path)
+    if answer is None:
+        answer = await _run_compiler(source)
+        if path is not None and "refused" not in answer:
+            _write_cache(path, answer)
+    if "refused" in answer:
+        raise ContractSyntaxError(answer["refused"], answer["line"], answer["column"])
+    operations = answer["apply"]
+    return CompiledContract(
+        source=source,
+        code=answer["code"],
+        methods=tuple(Method(name, tuple(params)) for name, params in answer["methods"]),
+        apply_operations=None if operations is None else tuple(operations),
+        has_process=answer["process"],
+        runtime_id=RUNTIME_ID,
+    )
+
+
+async def _run_compiler(source: str) -> dict[str, Any]:
+    try:
+        data = source.encode()
+    except UnicodeEncodeError:
+        raise ContractSyntaxError("the source has half a character in it", 1, 1) from None
+    done = await trio.run_process(
+        _command(),
+        stdin=data,
+        capture_stdout=True,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        env={"TZ": "UTC", "LC_ALL": "C"},
+        cwd="/",
+    )
+    try:
+        answer = json.loads(done.stdout)
+    except ValueError:
+        raise WorkerFault(f"the compiler ended with code {done.returncode}") from None
+    if not isinstance(answer, dict):
+        raise WorkerFault("the compiler gave no answer")
+    return answer
+
+
+@cache
+def _command() -> list[str]:
+    guest = str(_PACKAGE / "compiler_guest.py")
+    script = str(_PACKAGE / "babel.js")
+    return [sys.executable, "-I", "-B", guest, duktape_module(), str(babel_path()), script]
+
+
+def _cache_name(source: str) -> str:
+    digest = blake3(RUNTIME_ID.encode())
+    digest.update(source.encode(errors="replace"))
+    return digest.hexdigest()[:40] + ".json"
+
+
+def _read_cache(path: Path) -> dict[str, Any] | None:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    # The first line is the hash of the rest: a torn file is no contract.
+    digest, _, body = data.partition(b"\n")
+    if blake3(body).hexdigest().encode() != digest:
+        return None
+    answer = json.loads(body)
+    return answer if isinstance(answer, dict) else None
+
+
+def _write_cache(path: Path, answer: dict[str, Any]) -> None:
+    """Write by a temporary name, so that a reader sees all of it or nothing."""
+    body = json.dumps(answer).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(blake3(body).hexdigest().encode() + b"\n" + body)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

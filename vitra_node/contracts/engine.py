@@ -3,6 +3,10 @@
 One engine stands behind this interface today, Duktape in a worker process (``worker.py``). Nothing
 here knows of it, so a second one can be added without touching the consensus of databases made
 for the first: each database records the ``runtime_id`` it was made for.
+
+What crosses between a contract and its host is a ``Value``: null, booleans, finite numbers, text
+without lone surrogates, bytes (a Uint8Array in the contract), dates, arrays, and objects with text
+keys. Changes are those of the ledger's rules.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from protocol.encoding.msgpack import Date, Undefined
 from protocol.transparency.changes import (
     AddOplog,
     Change,
@@ -41,10 +46,10 @@ __all__ = [
     "Value",
 ]
 
-# What crosses between a contract and its host: null, booleans, finite numbers, text without lone
-# surrogates, bytes (a Uint8Array in the contract), arrays, and objects with text keys. ``Any``
-# stands for the nesting, which mypy cannot follow through invariant containers.
-Value: TypeAlias = "bool | int | float | str | bytes | list[Any] | dict[str, Any] | None"
+# ``Any`` stands for the nesting, which mypy cannot follow through invariant containers.
+Value: TypeAlias = (
+    "bool | int | float | str | bytes | list[Any] | dict[str, Any] | Date | Undefined | None"
+)
 
 
 @dataclass(frozen=True)

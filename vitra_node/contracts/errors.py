@@ -26,7 +26,11 @@ class ContractCallError(ContractError):
     """The called method threw, or there is no such method; the text is the contract's own."""
 
 
-class HostFault(ContractError):  # noqa: N818 - the fault is the machine's, not an error found
+class ContractValueError(ContractError):
+    """A parameter or operation holds something that contracts cannot be given."""
+
+
+class HostFault(ContractError):
     """The machine, not the contract, made the run fail: nothing may be concluded from it."""
 
 

@@ -1,47 +1,220 @@
-"""The parent's side of a contract worker."""
+"""The parent's side of a contract worker.
+
+Calls and operations run in processes of their own, each started with its first use: a call that
+hangs, or one that this node's user stops, never takes an operation with it.
+"""
 
 from __future__ import annotations
 
+import os
+import struct
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
+import trio
+
+from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
+from .errors import ContractCallError, HostFault, WorkerFault
+from .messages import answer_read, encode_request, result_of
+from .process import WORKER_MEMORY_BYTES, GuestProcess
+from .runtime import RUNTIME_ID, prelude_script
+from .watchdog import Watchdog
+from .wire import Message, decode_message, encode_message, to_wire
+
+# A method answers a person, who should not wait longer.
+CALL_MILLISECONDS = 3_000
+# Far beyond what the fuel of an operation lasts, also on a slow and busy machine.
+APPLY_MILLISECONDS = 10_000
+# The script and the contract's top level are small; this is for a machine that starts to swap.
+LOAD_MILLISECONDS = 10_000
+# The process ends itself; the parent's timer is for one that does not.
+_GRACE_SECONDS = 2.0
+
+
+class _Realm:
+    """One process with the contract loaded, restarted when it was lost."""
+
+    def __init__(self, compiled: CompiledContract, *, blocking: bool) -> None:
+        self._compiled = compiled
+        self._blocking = blocking
+        self._process: GuestProcess | None = None
+        self._turn = trio.Lock()
+        self.watchdog = Watchdog()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while there is one."""
+        return None if self._process is None else self._process.pid
+
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[GuestProcess]:
+        """Sole use of the loaded process. Whatever leaves the block early ends the process."""
+        async with self._turn:
+            try:
+                if self._process is None:
+                    self._process = GuestProcess(WORKER_MEMORY_BYTES, blocking=self._blocking)
+                    await self._load(self._process)
+                yield self._process
+            except BaseException:
+                self.close()
+                raise
+            finally:
+                self.watchdog.set(0)
+
+    async def exchange(self, process: GuestProcess, body: bytes, milliseconds: int = 0) -> Message:
+        """One frame each way, under both timers."""
+        if milliseconds:
+            self.watchdog.set(milliseconds / 1000 + _GRACE_SECONDS)
+        message = decode_message(await process.exchange(body, milliseconds))
+        if message["t"] == "memory":
+            raise WorkerFault("the contract needs more memory than allowed")
+        if message["t"] == "broken":
+            raise WorkerFault(f"the contract's process failed: {message['e']}")
+        return message
+
+    async def converse(
+        self, process: GuestProcess, body: bytes, milliseconds: int, host: Host
+    ) -> Message:
+        """Send a request and answer its reads until it is done."""
+        message = await self.exchange(process, body, milliseconds)
+        while message["t"] in ("get", "list", "oplogs", "writer", "oplog"):
+            # The process waits for us now, however long the host takes.
+            self.watchdog.set(0)
+            answer = await answer_read(message, host)
+            self.watchdog.set(milliseconds / 1000 + _GRACE_SECONDS)
+            message = await self.exchange(process, answer)
+        return message
+
+    def bite(self) -> None:
+        """End a process that is over its time."""
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """End the process; the next conversation starts another."""
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    async def _load(self, process: GuestProcess) -> None:
+        await self.exchange(process, prelude_script(), LOAD_MILLISECONDS)
+        body = encode_message({"t": "load", "code": self._compiled.code})
+        await self.exchange(process, body, LOAD_MILLISECONDS)
 
 
 class ContractWorker:
     """Runs one compiled contract in sandboxed processes of its own."""
 
-    def __init__(self, compiled: CompiledContract) -> None:
-        self._compiled = compiled
+    def __init__(self, calls: _Realm, operations: _Realm) -> None:
+        self._calls = calls
+        self._operations = operations
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, compiled: CompiledContract) -> AsyncIterator[ContractWorker]:
+    async def open(
+        cls, compiled: CompiledContract, *, blocking: bool = False
+    ) -> AsyncIterator[ContractWorker]:
         """A worker for ``compiled``; its processes start with the first use and end with the block.
 
+        With ``blocking`` the whole thread waits while the contract computes, so that a virtual
+        clock stands still.
+
         Raises:
-            WorkerFault: the compiled contract is of another runtime than this one.
+          WorkerFault: the compiled contract is of another runtime than this one.
         """
-        yield cls(compiled)
+        if compiled.runtime_id != RUNTIME_ID:
+            raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
+        realms = [_Realm(compiled, blocking=blocking) for _ in range(2)]
+        async with trio.open_nursery() as nursery:
+            for realm in realms:
+                nursery.start_soon(realm.watchdog.run, realm.bite)
+            try:
+                yield cls(*realms)
+            finally:
+                for realm in realms:
+                    realm.close()
+                nursery.cancel_scope.cancel()
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of the processes that run now."""
+        return [realm.pid for realm in (self._calls, self._operations) if realm.pid is not None]
 
     async def call(self, method: str, params: Value, host: Host) -> CallResult:
         """Call an exported method with ``(params, emit)``.
 
         Raises:
-            ContractCallError: it threw, or there is no such method.
-            ContractTimeout, WorkerFault: host faults; the next call gets a fresh process.
+          ContractCallError: it threw, or there is no such method.
+          ContractValueError: the parameters hold what no contract can be given.
+          ContractTimeout, WorkerFault: host faults; the next call gets a fresh process.
         """
-        raise NotImplementedError
+        request = {
+            "t": "call",
+            "method": method,
+            "params": to_wire(params),
+            "now": _milliseconds_now(),
+            "seed": _seed(),
+        }
+        body = encode_message(request)
+        async with self._calls.conversation() as process:
+            message = await self._calls.converse(process, body, CALL_MILLISECONDS, host)
+        if message["t"] == "threw":
+            raise ContractCallError(message["e"])
+        operations = [message.value(operation) for operation in message["ops"]]
+        return CallResult(message.value(message["v"]), operations)
 
     async def apply(self, requests: Sequence[ApplyRequest], host: Host) -> list[ApplyResult]:
         """Apply operations in order, each seeing the changes of those before it.
 
-        May return fewer results than requests: it stops after an operation that changed the source
-        or the membership, so that the caller can react before the next.
+        May return fewer results than requests, but at least one: it stops after an operation that
+        changed the source or the membership, before one that looks at what only the written index
+        can tell (an ack of this batch, the seq of an entry of this batch), and before one that
+        broke its process.
 
         Raises:
-            ContractTimeout, WorkerFault: after one retry in a fresh process; nothing is decided.
+          ContractValueError: an operation holds what no contract can be given.
+          ContractTimeout, WorkerFault: after one retry in a fresh process; nothing is decided.
         """
-        raise NotImplementedError
+        if not requests:
+            return []
+        encoded = [encode_request(request) for request in requests]
+        try:
+            return await self._apply_together(encoded, host)
+        except HostFault:
+            return await self._apply_singly(encoded, host)
+
+    async def _apply_together(self, encoded: list[Any], host: Host) -> list[ApplyResult]:
+        body = encode_message({"t": "apply", "requests": encoded, "seed": _seed()})
+        async with self._operations.conversation() as process:
+            message = await self._operations.converse(process, body, APPLY_MILLISECONDS, host)
+        return [result_of(message, result) for result in message["results"]]
+
+    async def _apply_singly(self, encoded: list[Any], host: Host) -> list[ApplyResult]:
+        """The same with a deadline for each operation, and nothing done twice."""
+        request = {"t": "apply", "requests": encoded, "seed": _seed(), "stream": True}
+        body = encode_message(request)
+        results: list[ApplyResult] = []
+        try:
+            async with self._operations.conversation() as process:
+                message = await self._operations.converse(process, body, APPLY_MILLISECONDS, host)
+                while message["t"] == "step":
+                    results.append(result_of(message, message["result"]))
+                    message = await self._operations.converse(
+                        process, b"null", APPLY_MILLISECONDS, host
+                    )
+        except HostFault:
+            if not results:
+                raise
+        return results
+
+
+def _seed() -> list[int]:
+    """Randomness for a call or for ``process``: four numbers of 32 bits, not all zero."""
+    return [*struct.unpack("<3I", os.urandom(12)), 1]
+
+
+def _milliseconds_now() -> int:
+    """What ``Date.now()`` answers in a call."""
+    return time.time_ns() // 1_000_000

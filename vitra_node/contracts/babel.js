@@ -1,0 +1,48 @@
+// The second stage: Babel 6 lowers what the first stage leaves to ECMAScript 5. Runs in a process
+// of its own, after Babel itself; `dukpy.code` is the program.
+(function () {
+  // Plugins run in this order.
+  var plugins = [
+    'external-helpers',
+    ['transform-class-properties', { spec: true }],
+    'check-es2015-constants',
+    'transform-es2015-arrow-functions',
+    'transform-es2015-block-scoped-functions',
+    'transform-es2015-classes',
+    'transform-es2015-object-super',
+    'transform-es2015-shorthand-properties',
+    'transform-es2015-duplicate-keys',
+    'transform-es2015-computed-properties',
+    'transform-es2015-for-of',
+    'transform-es2015-sticky-regex',
+    'transform-es2015-unicode-regex',
+    'transform-es2015-spread',
+    'transform-es2015-parameters',
+    'transform-es2015-destructuring',
+    'transform-object-rest-spread',
+    ['transform-es2015-block-scoping', { tdz: true }],
+    'transform-es2015-template-literals',
+    'transform-es2015-literals',
+    'transform-es2015-function-name',
+    'transform-exponentiation-operator',
+    'syntax-trailing-function-commas',
+    ['transform-es2015-modules-commonjs', { noInterop: false }]
+  ]
+  var code
+  try {
+    code = Babel.transform(dukpy.code, {
+      babelrc: false, ast: false, compact: true, comments: false, highlightCode: false,
+      retainLines: true, sourceType: 'module', plugins: plugins
+    }).code
+  } catch (error) {
+    return { error: String(error.message), line: error.loc && error.loc.line, column: error.loc && error.loc.column }
+  }
+  // What Duktape cannot parse is found now, not when the contract runs. A constructor only parses.
+  try {
+    Function(code)
+  } catch (error) {
+    var line = /\(line (\d+)/.exec(error.message)
+    return { error: String(error.message), line: line ? +line[1] : 1, column: 0 }
+  }
+  return { code: code }
+})()

@@ -1,0 +1,98 @@
+"""The compiler's process: both stages, then it ends. Run by path, imports only the front pass.
+
+Usage: ``python -I compiler_guest.py DUKTAPE_MODULE BABEL BABEL_SCRIPT < source > answer``. The
+answer is JSON: ``{code, methods, apply, process}``, or ``{refused, line, column}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sys
+from importlib import import_module
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+# Babel, its copy in Duktape, and the tree of the largest source.
+_MEMORY_BYTES = 1024 * 1024 * 1024
+# The largest source takes a tenth of it on a quiet machine.
+_SECONDS = 120.0
+
+
+class _Interpreter:
+    """What the extension wants of its interpreter: one context, no functions."""
+
+    def __init__(self, duktape: Any) -> None:
+        self._ctx = duktape.create_context()
+
+    def _check_exported_function_exists(self, name: bytes) -> bool:
+        return False
+
+
+def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parent))
+    # Rules call each other as deep as the program nests.
+    sys.setrecursionlimit(20_000)
+    front_pass = import_module("front_pass")
+
+    duktape_path, babel, script = sys.argv[1:4]
+    loader = ExtensionFileLoader("_dukpy", duktape_path)
+    spec = spec_from_file_location("_dukpy", duktape_path, loader=loader)
+    assert spec is not None
+    duktape = module_from_spec(spec)
+    loader.exec_module(duktape)
+    library = Path(babel).read_bytes()
+    second_stage = Path(script).read_bytes()
+    _limit()
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    source = sys.stdin.buffer.read().decode()
+    try:
+        answer = _compile(front_pass, duktape, source, library, second_stage)
+    except front_pass.Refusal as refusal:
+        answer = {"refused": refusal.message, "line": refusal.line, "column": refusal.column}
+    sys.stdout.buffer.write(json.dumps(answer).encode())
+    sys.stdout.buffer.flush()
+    os._exit(0)
+
+
+def _limit() -> None:
+    for name, value in (
+        (resource.RLIMIT_AS, _MEMORY_BYTES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+    ):
+        resource.setrlimit(name, (value, value))
+
+
+def _compile(
+    front_pass: Any, duktape: Any, source: str, library: bytes, second_stage: bytes
+) -> dict[str, Any]:
+    first = front_pass.run(source)
+    interpreter = _Interpreter(duktape)
+    duktape.eval_string(interpreter, library + b"\n;0", b"{}")
+    variables = json.dumps({"code": first.code}).encode()
+    second = json.loads(duktape.eval_string(interpreter, second_stage, variables))
+    if "error" in second:
+        message = _first_line(second["error"])
+        raise first.refusal(message, second.get("line") or 1, second.get("column") or 0)
+    return {
+        "code": second["code"],
+        "methods": first.methods,
+        "apply": first.apply_operations,
+        "process": first.has_process,
+    }
+
+
+def _first_line(text: str) -> str:
+    """Babel's message without the file's name, the position and the excerpt of our text."""
+    line = text.split("\n", 1)[0].removeprefix("unknown: ")
+    head, bracket, tail = line.rpartition(" (")
+    return head if bracket and tail.endswith(")") and ":" in tail else line
+
+
+main()

@@ -1,0 +1,23 @@
+"""The first stage of the compiler: today's JavaScript in, what Babel 6 and Duktape take out.
+
+Map of the package, in the order of the work:
+
+- ``syntax``   parses (tree-sitter) and finds syntax errors; positions and refusals.
+- ``refusals`` refuses what cannot run, each with its line and column.
+- ``names``    refuses globals that a contract has not, and names that are ours.
+- ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
+- ``emitter``  writes the program again, without moving lines; the rules are in ``functions``
+  (coroutines, fuel), ``loops`` (fuel), ``clauses`` (catch guards), ``chains`` (``?.``, ``??``,
+  logical assignment) and ``literals``.
+- ``output``   the written text, and the way back from a position in it to the source.
+
+The package imports nothing from outside but tree-sitter, because the compiler's process loads it
+alone. Its files are hashed into the runtime id: a change of one is a new runtime.
+"""
+
+from __future__ import annotations
+
+from .compile import FrontPass, run
+from .syntax import Refusal
+
+__all__ = ["FrontPass", "Refusal", "run"]

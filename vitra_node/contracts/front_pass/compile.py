@@ -1,0 +1,57 @@
+"""The whole first stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import chains, clauses, exports, functions, literals, loops, names, refusals
+from .emitter import Emitter, Rule, expression_statement
+from .output import Output
+from .syntax import Refusal, Source
+
+_RULES: dict[str, Rule] = {
+    "expression_statement": expression_statement,
+    **functions.RULES,
+    **loops.RULES,
+    **clauses.RULES,
+    **chains.RULES,
+    **literals.RULES,
+}
+
+
+@dataclass(frozen=True)
+class FrontPass:
+    """A program ready for the second stage."""
+
+    code: str
+    # Name and parameters of each method.
+    methods: tuple[tuple[str, tuple[str, ...]], ...]
+    apply_operations: tuple[str, ...] | None
+    has_process: bool
+    source: Source
+    output: Output
+
+    def refusal(self, message: str, line: int, column: int) -> Refusal:
+        """A refusal at a position of ``code`` (line from 1, column from 0)."""
+        return self.source.refusal_at(message, self.output.source_offset(line, column))
+
+
+def run(text: str) -> FrontPass:
+    """Check a contract and rewrite it.
+
+    Raises:
+      Refusal: it cannot be a contract.
+    """
+    source = Source(text)
+    refusals.check(source)
+    names.check(source)
+    found = exports.find(source)
+    output = Output(source.data, Emitter(source, _RULES).program())
+    return FrontPass(
+        output.code,
+        found.methods,
+        found.apply_operations,
+        found.has_process,
+        source,
+        output,
+    )

@@ -1,0 +1,61 @@
+"""Written text made of copies of the source and of text of ours, traceable to the source."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+
+class Later:
+    """A place whose text is known only when what follows it has been written."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+
+# Text of ours, a range of the source in bytes, or a place to fill.
+Part: TypeAlias = str | tuple[int, int] | Later
+
+
+class Output:
+    """The finished text."""
+
+    def __init__(self, source: bytes, parts: list[Part]) -> None:
+        pieces: list[bytes] = []
+        # Offset in the text where a copy begins, and where it came from.
+        self._copies: list[tuple[int, int]] = []
+        length = 0
+        for part in parts:
+            if isinstance(part, tuple):
+                self._copies.append((length, part[0]))
+                piece = source[part[0] : part[1]]
+            else:
+                piece = (part.text if isinstance(part, Later) else part).encode()
+            pieces.append(piece)
+            length += len(piece)
+        self._data = b"".join(pieces)
+        self.code = self._data.decode()
+
+    def source_offset(self, line: int, column: int) -> int:
+        """The place in the source that a position (line from 1, column from 0) stems from."""
+        lines = self._data.split(b"\n")
+        line = min(max(line, 1), len(lines))
+        offset = sum(len(text) + 1 for text in lines[: line - 1])
+        offset += len(lines[line - 1].decode()[:column].encode())
+        best = 0
+        for start, origin in self._copies:
+            if start > offset:
+                break
+            best = origin + offset - start
+        return best
+
+
+def first_character(source: bytes, parts: list[Part]) -> str:
+    """The first character of written parts that is no space; empty when there is none."""
+    for part in parts:
+        if isinstance(part, Later):
+            continue
+        text = source[part[0] : part[1]].decode() if isinstance(part, tuple) else part
+        text = text.lstrip()
+        if text:
+            return text[0]
+    return ""

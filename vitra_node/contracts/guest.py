@@ -1,0 +1,119 @@
+"""The worker process: Duktape, one script, and a pipe. Run by path, imports nothing of ours.
+
+Usage: ``python -I -S guest.py DUKTAPE_MODULE MEMORY_BYTES < frames > frames``. The first frame is
+the script, which then asks for every further frame itself and answers with one. What is in them is
+the script's business.
+
+A frame is a length (four bytes, big endian) and as many bytes; those from the parent have four
+bytes more before the body: the milliseconds until this process must have answered, or zero to go
+on with what is left. The time spent waiting for the parent does not count. When it is over the
+kernel ends the process with SIGALRM.
+
+Exit codes: 0 the parent closed the pipe, 70 out of memory, 71 the script ended or failed.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+
+# The parent bounds what it accepts; this only keeps a broken parent from filling memory.
+_MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+_EXIT_OUT_OF_MEMORY = 70
+_EXIT_BROKEN = 71
+
+
+def _limit(memory_bytes: int) -> None:
+    """Nothing may grow, fork, open or be left behind."""
+    for name, value in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 3),
+    ):
+        resource.setrlimit(name, (value, value))
+
+
+def _read_exactly(count: int) -> bytes:
+    parts = []
+    while count:
+        part = os.read(0, min(count, 1 << 20))
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        count -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _read_frame() -> bytes:
+    """Wait for the parent with the clock stopped."""
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    header = _read_exactly(8)
+    length = int.from_bytes(header[:4], "big")
+    milliseconds = int.from_bytes(header[4:], "big")
+    if length > _MAX_FRAME_BYTES:
+        os._exit(_EXIT_BROKEN)
+    body = _read_exactly(length)
+    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000 or left)
+    return body
+
+
+def _write_frame(body: bytes) -> None:
+    data = memoryview(len(body).to_bytes(4, "big") + body)
+    while data:
+        data = data[os.write(1, data) :]
+
+
+class _Interpreter:
+    """What the extension wants of its interpreter: one context and one function."""
+
+    def __init__(self, duktape: ModuleType) -> None:
+        self._ctx = duktape.create_context()
+
+    def _check_exported_function_exists(self, name: bytes) -> bool:
+        return name == b"frame"
+
+    def _call_python(self, name: bytes, arguments: bytes) -> bytes:
+        # ``arguments`` is a JSON list with one item. An error here must not become one that a
+        # contract could catch.
+        try:
+            _write_frame(arguments[1:-1])
+            return _read_frame()
+        except MemoryError:
+            os._exit(_EXIT_OUT_OF_MEMORY)
+        except BaseException:
+            os._exit(_EXIT_BROKEN)
+
+
+def main() -> None:
+    path, memory_bytes = sys.argv[1], int(sys.argv[2])
+    loader = ExtensionFileLoader("_dukpy", path)
+    spec = spec_from_file_location("_dukpy", path, loader=loader)
+    assert spec is not None
+    duktape = module_from_spec(spec)
+    loader.exec_module(duktape)
+    prelude = _read_frame()
+    _limit(memory_bytes)
+    try:
+        duktape.eval_string(_Interpreter(duktape), prelude, b"{}")
+    except MemoryError:
+        os._exit(_EXIT_OUT_OF_MEMORY)
+    except BaseException as error:
+        # The prelude never ends by itself; the parent shows this to developers.
+        _write_frame(b'{"t":"broken","e":' + _quote(str(error)) + b"}")
+    os._exit(_EXIT_BROKEN)
+
+
+def _quote(text: str) -> bytes:
+    safe = "".join(c if " " <= c <= "~" and c not in '"\\' else " " for c in text[:1000])
+    return b'"' + safe.encode() + b'"'
+
+
+main()

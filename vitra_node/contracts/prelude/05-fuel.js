@@ -1,0 +1,58 @@
+// The consensus limit. Compiled code counts at the head of every function and loop, built-ins that
+// work for long count what they do. Out of fuel *latches*: whatever a contract catches, its next
+// step throws again, and the host looks at the latch, not at what the contract returned.
+
+var FUEL_PER_OPERATION = 5000000
+var FUEL_PER_CALL = 9007199254740991
+
+// An async function costs a coroutine, about 5 KiB while it waits.
+var ASYNC_FUEL = 20
+var READ_FUEL = 200
+var LISTED_ENTRY_FUEL = 20
+var CHARACTERS_PER_FUEL = 64
+
+var LATCH_NONE = 0
+var LATCH_FUEL = 1
+// The machine ran short: no verdict about the contract.
+var LATCH_MEMORY = 2
+// The operation needs something that only a batch of its own can tell.
+var LATCH_BREAK = 3
+
+var fuel = FUEL_PER_CALL
+var latch = LATCH_NONE
+// What is thrown while latched. Compiled catch blocks pass it on.
+var STOP = Object.freeze({ toString: function () { return 'stopped' } })
+
+function stop (kind) {
+  if (latch === LATCH_NONE) latch = kind
+  fuel = -1
+  throw STOP
+}
+
+function tick () {
+  if (--fuel < 0) stop(LATCH_FUEL)
+}
+
+// For built-ins: the cost of n small steps.
+function charge (n) {
+  // Also true for NaN, which no caller passes on purpose.
+  if (!((fuel -= n) >= 0)) stop(LATCH_FUEL)
+}
+
+// The first statement of every compiled catch block.
+function caught (error) {
+  if (latch !== LATCH_NONE) throw STOP
+  if (error === UNWIND) throw error
+  if (isOutOfMemory(error)) stop(LATCH_MEMORY)
+  return error
+}
+
+// What the engine throws when an allocation fails, which depends on the machine.
+function isOutOfMemory (error) {
+  return error !== null && typeof error === 'object' && error.message === 'alloc failed' &&
+    getPrototypeOf(error) === ErrorPrototype
+}
+
+function chargeText (text) {
+  charge(1 + text.length / CHARACTERS_PER_FUEL)
+}

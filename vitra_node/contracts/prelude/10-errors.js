@@ -1,0 +1,110 @@
+// Errors: `cause`, AggregateError, and no traces. A trace names the engine's source lines.
+
+var NativeError = Error
+var ErrorPrototype = Error.prototype
+
+function wrapError (name) {
+  var Native = GLOBAL[name]
+  // Works as a constructor, as a function, and as `super(...)` of a compiled subclass, whose
+  // helper then sets the prototype.
+  function Wrapped (message, options) {
+    var error = message === undefined ? new Native() : new Native(message)
+    if (options !== undefined && options !== null && typeof options === 'object' &&
+        'cause' in options) {
+      hidden(error, { cause: options.cause })
+    }
+    return error
+  }
+  defineProperty(Wrapped, 'name', { value: name, configurable: true })
+  defineProperty(Wrapped, 'prototype', { value: Native.prototype, writable: false })
+  defineProperty(Wrapped, 'length', { value: 1, configurable: true })
+  hidden(Native.prototype, { constructor: Wrapped })
+  var own = {}
+  own[name] = Wrapped
+  hidden(GLOBAL, own)
+  return Wrapped
+}
+
+var errorNames = ['Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError',
+  'URIError']
+errorNames.forEach(wrapError)
+errorNames.forEach(function (name) {
+  if (name !== 'Error') setPrototypeOf(GLOBAL[name], Error)
+})
+delete ErrorPrototype.fileName
+delete ErrorPrototype.lineNumber
+delete ErrorPrototype.stack
+defineProperty(ErrorPrototype, 'stack', {
+  get: function () { return errorText(this) },
+  set: function (value) {
+    defineProperty(this, 'stack', {
+      value: value, writable: true, enumerable: false, configurable: true
+    })
+  },
+  enumerable: false,
+  configurable: true
+})
+
+function AggregateErrorConstructor (errors, message, options) {
+  var error = new Error(message, options)
+  setPrototypeOf(error, AggregateErrorConstructor.prototype)
+  hidden(error, { errors: Array.from(errors) })
+  return error
+}
+AggregateErrorConstructor.prototype = Object.create(ErrorPrototype)
+hidden(AggregateErrorConstructor.prototype, {
+  constructor: AggregateErrorConstructor, name: 'AggregateError', message: ''
+})
+defineProperty(AggregateErrorConstructor, 'name', { value: 'AggregateError' })
+setPrototypeOf(AggregateErrorConstructor, Error)
+hidden(GLOBAL, { AggregateError: AggregateErrorConstructor })
+
+var MAX_ERROR_CHARS = 1000
+
+// "Name: message" of whatever was thrown, bounded, without half characters.
+function errorText (error) {
+  var text
+  try {
+    if (error !== null && typeof error === 'object' && error instanceof NativeError) {
+      var name = String(error.name)
+      var message = String(error.message)
+      text = name === '' ? message : message === '' ? name : name + ': ' + message
+    } else if (typeof error === 'object' || typeof error === 'function') {
+      text = 'thrown: ' + String(error)
+    } else {
+      text = 'thrown: ' + (typeof error === 'string' ? error : String(error))
+    }
+  } catch (inner) {
+    caught(inner)
+    text = 'thrown: a value without a text'
+  }
+  if (text.length > MAX_ERROR_CHARS) text = text.slice(0, MAX_ERROR_CHARS)
+  return wellFormed(text)
+}
+
+// Replaces half characters (lone surrogates) by U+FFFD.
+function wellFormed (text) {
+  if (!hasSurrogates.test(text)) return text
+  var out = ''
+  for (var i = 0; i < text.length; i++) {
+    var unit = text.charCodeAt(i)
+    if (unit < 0xd800 || unit > 0xdfff) {
+      out += text.charAt(i)
+    } else if (unit < 0xdc00 && isLow(text.charCodeAt(i + 1))) {
+      out += text.charAt(i) + text.charAt(++i)
+    } else {
+      out += '\ufffd'
+    }
+  }
+  return out
+}
+
+var hasSurrogates = /[\ud800-\udfff]/
+
+function isLow (unit) {
+  return unit >= 0xdc00 && unit <= 0xdfff
+}
+
+function isWellFormed (text) {
+  return !hasSurrogates.test(text) || wellFormed(text) === text
+}

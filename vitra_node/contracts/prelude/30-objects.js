@@ -1,0 +1,157 @@
+// Object, Function, Number and globals up to ES2022.
+
+var INTERNAL_SYMBOLS = [STORE, OBJECT_ID, ITERATOR_STEP]
+
+var nativeSymbols = Object.getOwnPropertySymbols
+var nativeNames = Object.getOwnPropertyNames
+var nativeKeys = Object.keys
+var nativeAssign = Object.assign
+
+function ownSymbols (target) {
+  return nativeSymbols(target).filter(function (symbol) {
+    return INTERNAL_SYMBOLS.indexOf(symbol) === -1
+  })
+}
+
+// Sets an own property as an object literal does, whatever its prototype has under that name.
+function setOwn (target, key, value) {
+  if (key === '__proto__' || key in target) {
+    defineProperty(target, key, {
+      value: value, writable: true, enumerable: true, configurable: true
+    })
+  } else {
+    target[key] = value
+  }
+}
+
+// Own enumerable keys and symbols, in the order of the standard.
+function enumerableKeys (source) {
+  var keys = nativeKeys(source)
+  charge(keys.length)
+  var symbols = ownSymbols(source)
+  for (var i = 0; i < symbols.length; i++) {
+    var descriptor = Object.getOwnPropertyDescriptor(source, symbols[i])
+    if (descriptor !== undefined && descriptor.enumerable) keys.push(symbols[i])
+  }
+  return keys
+}
+
+hidden(Object, {
+  getOwnPropertySymbols: function getOwnPropertySymbols (target) {
+    return ownSymbols(asObject(target))
+  },
+  getOwnPropertyNames: function getOwnPropertyNames (target) {
+    var names = nativeNames(asObject(target))
+    charge(names.length)
+    // The engine keeps the name of the source file on every function.
+    if (typeof target === 'function') {
+      names = names.filter(function (name) { return name !== 'fileName' })
+    }
+    return names
+  },
+  keys: function keys (target) {
+    var names = nativeKeys(asObject(target))
+    charge(names.length)
+    return names
+  },
+  values: function values (target) {
+    return Object.keys(target).map(function (key) { return target[key] })
+  },
+  entries: function entries (target) {
+    return Object.keys(target).map(function (key) { return [key, target[key]] })
+  },
+  assign: function assign (target) {
+    var to = asObject(target)
+    for (var i = 1; i < arguments.length; i++) {
+      var source = arguments[i]
+      if (source === undefined || source === null) continue
+      source = Object(source)
+      var keys = enumerableKeys(source)
+      for (var k = 0; k < keys.length; k++) to[keys[k]] = source[keys[k]]
+    }
+    return to
+  },
+  fromEntries: function fromEntries (iterable) {
+    var out = {}
+    iterate(iterable, function (pair) {
+      if (!isObject(pair)) throw new TypeError('Iterator value ' + describe(pair) + ' is not an entry object')
+      setOwn(out, toPropertyKey(pair[0]), pair[1])
+    })
+    return out
+  },
+  getOwnPropertyDescriptors: function getOwnPropertyDescriptors (target) {
+    var out = {}
+    Object.getOwnPropertyNames(target).forEach(function (name) {
+      setOwn(out, name, Object.getOwnPropertyDescriptor(target, name))
+    })
+    ownSymbols(target).forEach(function (symbol) {
+      out[symbol] = Object.getOwnPropertyDescriptor(target, symbol)
+    })
+    return out
+  },
+  hasOwn: function (target, key) { return hasOwn.call(asObject(target), key) }
+})
+
+function toPropertyKey (value) {
+  return typeof value === 'symbol' ? value : String(value)
+}
+
+// Functions cannot be made from text, whichever way one gets at their constructor.
+function FunctionConstructor () {
+  throw new EvalError('functions cannot be made from text in a contract')
+}
+defineProperty(FunctionConstructor, 'name', { value: 'Function' })
+defineProperty(FunctionConstructor, 'prototype', { value: Function.prototype, writable: false })
+hidden(Function.prototype, {
+  constructor: FunctionConstructor,
+  toString: function toString () {
+    needsFunction(this)
+    return 'function ' + this.name + '() { [native code] }'
+  }
+})
+delete Function.prototype.caller
+delete Function.prototype.arguments
+hidden(GLOBAL, { Function: FunctionConstructor })
+
+hidden(Number, {
+  isInteger: function isInteger (value) {
+    return typeof value === 'number' && isFinite(value) && Math.floor(value) === value
+  },
+  parseInt: parseInt,
+  parseFloat: parseFloat
+})
+
+function localeDependent (name) {
+  return function () { throw new TypeError(name + ' depends on the locale of the machine') }
+}
+hidden(Number.prototype, { toLocaleString: localeDependent('toLocaleString') })
+hidden(ObjectPrototype, { toLocaleString: localeDependent('toLocaleString') })
+hidden(ArrayPrototype, { toLocaleString: localeDependent('toLocaleString') })
+
+var nativeStringify = JSON.stringify
+var nativeParse = JSON.parse
+hidden(JSON, {
+  // Well-formed since ES2019: a half character comes out as its escape.
+  stringify: function stringify (value, replacer, space) {
+    var text = nativeStringify(value, replacer, space)
+    if (typeof text !== 'string') return text
+    chargeText(text)
+    if (!hasSurrogates.test(text)) return text
+    return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
+      return found.length === 2 ? found : '\\u' + found.charCodeAt(0).toString(16)
+    })
+  },
+  parse: function parse (text, reviver) {
+    text = String(text)
+    chargeText(text)
+    return nativeParse(text, reviver)
+  }
+})
+defineProperty(JSON, Symbol.toStringTag, { value: 'JSON', configurable: true })
+
+// Contracts may carry lines for debugging; nobody reads them here.
+var silence = {}
+;['log', 'info', 'warn', 'error', 'debug', 'trace'].forEach(function (name) {
+  silence[name] = function () {}
+})
+hidden(GLOBAL, { console: silence })

@@ -1,0 +1,189 @@
+// String methods up to ES2022, and the bounds of those that make large texts.
+
+var MAX_STRING_LENGTH = 16777216
+
+function boundText (length) {
+  if (length > MAX_STRING_LENGTH) throw new RangeError('Invalid string length')
+  charge(length / CHARACTERS_PER_FUEL)
+}
+
+function thisText (value) {
+  if (value === undefined || value === null) {
+    throw new TypeError('String method called on null or undefined')
+  }
+  return String(value)
+}
+
+function padding (text, length, filler) {
+  length = toLength(length)
+  filler = filler === undefined ? ' ' : String(filler)
+  if (length <= text.length || filler === '') return ''
+  boundText(length)
+  var missing = length - text.length
+  return repeatText(filler, Math.ceil(missing / filler.length)).slice(0, missing)
+}
+
+function repeatText (text, count) {
+  var out = ''
+  while (count > 0) {
+    if (count % 2 === 1) out += text
+    count = Math.floor(count / 2)
+    if (count > 0) text += text
+  }
+  return out
+}
+
+var WHITE_START = /^[\s\ufeff\u00a0]+/
+var WHITE_END = /[\s\ufeff\u00a0]+$/
+
+function isRegExp (value) {
+  return isObject(value) && nativeToString.call(value) === '[object RegExp]'
+}
+
+hidden(String.prototype, {
+  repeat: function repeat (count) {
+    var text = thisText(this)
+    var times = toInteger(count)
+    if (times < 0 || times === Infinity) throw new RangeError('Invalid count value: ' + String(count))
+    boundText(text.length * times)
+    return repeatText(text, times)
+  },
+  padStart: function padStart (length, filler) {
+    var text = thisText(this)
+    return padding(text, length, filler) + text
+  },
+  padEnd: function padEnd (length, filler) {
+    var text = thisText(this)
+    return text + padding(text, length, filler)
+  },
+  trimStart: function trimStart () { return thisText(this).replace(WHITE_START, '') },
+  trimEnd: function trimEnd () { return thisText(this).replace(WHITE_END, '') },
+  at: function at (index) {
+    var text = thisText(this)
+    index = toInteger(index)
+    if (index < 0) index += text.length
+    return index < 0 || index >= text.length ? undefined : text.charAt(index)
+  },
+  includes: function includes (wanted, from) {
+    if (isRegExp(wanted)) throw new TypeError('First argument to String.prototype.includes must not be a regular expression')
+    return thisText(this).indexOf(String(wanted), from) !== -1
+  },
+  replaceAll: function replaceAll (wanted, replacement) {
+    var text = thisText(this)
+    if (isRegExp(wanted)) {
+      if (!wanted.global) throw new TypeError('replaceAll must be called with a global RegExp')
+      return text.replace(wanted, replacement)
+    }
+    return replaceEvery(text, String(wanted), replacement)
+  },
+  matchAll: function matchAll (pattern) {
+    var text = thisText(this)
+    if (isRegExp(pattern) && !pattern.global) {
+      throw new TypeError('String.prototype.matchAll called with a non-global RegExp argument')
+    }
+    var search = isRegExp(pattern) ? new RegExp(pattern.source, pattern.flags) : new RegExp(pattern, 'g')
+    if (isRegExp(pattern)) search.lastIndex = pattern.lastIndex
+    var done = false
+    return makeIterator(function () {
+      tick()
+      var match = done ? null : search.exec(text)
+      if (match === null) {
+        done = true
+        return { value: undefined, done: true }
+      }
+      if (match[0] === '') search.lastIndex++
+      return { value: match, done: false }
+    }, 'RegExp String Iterator')
+  },
+  isWellFormed: function () { return isWellFormed(thisText(this)) },
+  toWellFormed: function () { return wellFormed(thisText(this)) },
+  normalize: function () {
+    throw new TypeError('normalize depends on the Unicode version of the engine')
+  },
+  localeCompare: localeDependent('localeCompare'),
+  toLocaleLowerCase: localeDependent('toLocaleLowerCase'),
+  toLocaleUpperCase: localeDependent('toLocaleUpperCase')
+})
+hidden(String.prototype, {
+  trimLeft: String.prototype.trimStart, trimRight: String.prototype.trimEnd
+})
+
+// A text pattern may be empty, and `$` patterns count in the replacement.
+function replaceEvery (text, wanted, replacement) {
+  var out = ''
+  var at = 0
+  var step = Math.max(wanted.length, 1)
+  for (var found = text.indexOf(wanted, 0); found !== -1; found = text.indexOf(wanted, found + step)) {
+    tick()
+    if (found > text.length) break
+    var by = typeof replacement === 'function'
+      ? String(replacement(wanted, found, text))
+      : expandReplacement(String(replacement), wanted, found, text)
+    out += text.slice(at, found) + by
+    at = found + wanted.length
+    if (found + step > text.length) break
+  }
+  return out + text.slice(at)
+}
+
+function expandReplacement (pattern, found, at, text) {
+  if (pattern.indexOf('$') === -1) return pattern
+  return pattern.replace(/\$([$&`'])/g, function (all, kind) {
+    switch (kind) {
+      case '$': return '$'
+      case '&': return found
+      case '`': return text.slice(0, at)
+    }
+    return text.slice(at + found.length)
+  })
+}
+
+;['split', 'replace', 'match', 'search', 'indexOf', 'lastIndexOf', 'toLowerCase', 'toUpperCase',
+  'concat'
+].forEach(function (name) {
+  var native = String.prototype[name]
+  var method = function (a, b) {
+    var text = thisText(this)
+    chargeText(text)
+    if (name === 'split' && a === '') charge(text.length / 8)
+    return native.apply(text, arguments)
+  }
+  defineProperty(method, 'name', { value: name, configurable: true })
+  defineProperty(method, 'length', { value: native.length, configurable: true })
+  var own = {}
+  own[name] = method
+  hidden(String.prototype, own)
+})
+
+hidden(String, {
+  raw: function raw (strings) {
+    var cooked = strings.raw
+    var length = toLength(cooked.length)
+    var out = ''
+    for (var i = 0; i < length; i++) {
+      tick()
+      out += String(cooked[i])
+      if (i + 1 < length && i + 1 < arguments.length) out += String(arguments[i + 1])
+    }
+    return out
+  }
+})
+
+// A regular expression costs what it looks at; one that runs wild is stopped by the wall clock.
+var nativeExec = RegExp.prototype.exec
+var nativeTest = RegExp.prototype.test
+hidden(RegExp.prototype, {
+  exec: function exec (text) {
+    text = String(text)
+    chargeText(text)
+    return nativeExec.call(this, text)
+  },
+  test: function test (text) {
+    text = String(text)
+    chargeText(text)
+    return nativeTest.call(this, text)
+  }
+})
+getter(RegExp.prototype, 'dotAll', function () { return false })
+getter(RegExp.prototype, 'unicode', function () { return false })
+getter(RegExp.prototype, 'sticky', function () { return false })

@@ -1,0 +1,140 @@
+"""Values as they cross the pipe to a worker: JSON, with tags for what JSON lacks.
+
+An object with the single key ``$`` holds a kind and its data: ``["b", base64]`` bytes,
+``["d", milliseconds]`` a date, ``["n", text]`` NaN or an infinity, ``["u"]`` undefined. A key made
+of ``$`` only is sent with one more ``$``, so data cannot look like a tag. The other half is
+``prelude/70-values.js``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from typing import Any
+
+from protocol.encoding.msgpack import UNDEFINED, Date, Value
+from protocol.limits import MAX_SAFE_INTEGER, MAX_VALUE_DEPTH
+
+from .errors import ContractValueError, WorkerFault
+
+_ONLY_DOLLARS = re.compile(r"\$+\Z")
+# Fewer digits are exact in any case.
+_LONG_NUMBER = re.compile(rb"\d{16}")
+
+
+def to_wire(value: Value, depth: int = MAX_VALUE_DEPTH) -> Any:
+    """Give the JSON form of a value.
+
+    Raises:
+      ContractValueError: an integer beyond 2^53, a lone surrogate, a type that is no value, or
+        nesting deeper than ``MAX_VALUE_DEPTH``.
+    """
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return value
+    if kind is int or kind is float:
+        return _number(value)  # type: ignore[arg-type]  # narrowed by identity of the type
+    if isinstance(value, dict | list | tuple):
+        if depth == 0:
+            raise ContractValueError(f"a value is at most {MAX_VALUE_DEPTH} levels deep")
+        if not isinstance(value, dict):
+            return [to_wire(item, depth - 1) for item in value]
+        return {_escape(key): to_wire(item, depth - 1) for key, item in value.items()}
+    return _tagged(value)
+
+
+def _number(value: int | float) -> Any:
+    if isinstance(value, int):
+        if abs(value) > MAX_SAFE_INTEGER + 1:
+            raise ContractValueError(f"the integer {value} is beyond 2^53")
+        return value
+    if math.isfinite(value):
+        return value
+    return {"$": ["n", "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"]}
+
+
+def _tagged(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"$": ["b", base64.b64encode(value).decode()]}
+    if isinstance(value, Date):
+        return {"$": ["d", value.milliseconds]}
+    if value is UNDEFINED:
+        return {"$": ["u"]}
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, int | float):
+        return _number(value)
+    raise ContractValueError(f"{type(value).__name__} is not a value")
+
+
+def _escape(key: Any) -> str:
+    if not isinstance(key, str):
+        raise ContractValueError(f"the keys of an object are texts, not {type(key).__name__}")
+    if key[:1] == "$" and _ONLY_DOLLARS.match(key):
+        return key + "$"
+    return str(key)
+
+
+def from_wire(wire: Any) -> Any:
+    """Give the value of a JSON form. The worker has checked it, so it holds no surprises."""
+    if isinstance(wire, list):
+        return [from_wire(item) for item in wire]
+    if not isinstance(wire, dict):
+        return wire
+    if "$" in wire:
+        kind, data = wire["$"]
+        return base64.b64decode(data) if kind == "b" else Date(int(data))
+    return {
+        key[1:] if key[:1] == "$" and _ONLY_DOLLARS.match(key) else key: from_wire(item)
+        for key, item in wire.items()
+    }
+
+
+def encode_message(message: Any) -> bytes:
+    """Encode a message whose values are in their JSON form.
+
+    Raises:
+      ContractValueError: a text holds a lone surrogate.
+    """
+    try:
+        text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ContractValueError("a text has half a character in it") from None
+
+
+class Message(dict[str, Any]):
+    """A decoded message; ``value`` gives the values in it."""
+
+    has_tags: bool = False
+
+    def value(self, wire: Any) -> Any:
+        """The value of a JSON form that is part of this message."""
+        return from_wire(wire) if self.has_tags else wire
+
+
+def decode_message(data: bytes) -> Message:
+    """Decode a worker's message.
+
+    Raises:
+      WorkerFault: it is no JSON object.
+    """
+    try:
+        if _LONG_NUMBER.search(data):
+            content = json.loads(data, parse_int=_exact)
+        else:
+            content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WorkerFault(f"the worker sent no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise WorkerFault("the worker sent no message")
+    message = Message(content)
+    message.has_tags = b'"$' in data
+    return message
+
+
+def _exact(digits: str) -> int | float:
+    number = int(digits)
+    return number if abs(number) <= MAX_SAFE_INTEGER + 1 else float(digits)
