@@ -28,7 +28,7 @@ from protocol.transparency.replay_requests import (
 )
 from protocol.transparency.replay_state import START, ReplayState
 
-from ..contracts.engine import AckView, ApplyRequest
+from ..contracts.engine import AckView, ApplyRequest, ApplyResult
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
@@ -152,8 +152,8 @@ class Auditor:
                 f"it was made for runtime {request.runtime_id}, here is {compiled.runtime_id}"
             )
             return ContractRun((), mismatch)
-        host = IndexHost(self._index.checkout(request.version))
         requests: list[ApplyRequest] = []
+        results: list[ApplyResult] = []
         fault: str | None = None
         try:
             for operation in request.operations:
@@ -161,9 +161,15 @@ class Auditor:
         except RecordError as error:
             fault = f"an operation cannot be given to it: {error}"
         try:
-            return ContractRun(await self._runner.apply(request.source, requests, host), fault)
+            # A worker may stop early, before an operation that must see the written index.
+            while len(results) < len(requests):
+                version = request.operations[len(results)].version
+                host = IndexHost(self._index.checkout(version))
+                waiting = requests[len(results) :]
+                results += await self._runner.apply(request.source, waiting, host)
         except ContractError as error:
-            return ContractRun((), str(error))
+            fault = str(error)
+        return ContractRun(results, fault)
 
 
 def _apply_request(operation: OperationToApply) -> ApplyRequest:
