@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ async def create_database(
     Raises VitraError: UsageProblem when the contract cannot run (nothing is created), NotAllowed
     when the directory has a database already.
     """
-    with telling():
+    with telling(), _private_directory(directory):
         async with Database.create(
             directory, contract=source, participants=participants
         ) as database:
@@ -113,6 +114,22 @@ def destroy_directory(directory: Path) -> list[str]:
             lock.release()
         _remove_if_empty(directory)
     return present
+
+
+@contextmanager
+def _private_directory(directory: Path) -> Iterator[None]:
+    """Make the directory for its owner alone; when the block fails, leave nothing of it behind."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    if missing:
+        directory.mkdir(mode=0o700, parents=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            # Stops at the first that is not empty, or not ours any more.
+            for each in missing:
+                each.rmdir()
+        raise
 
 
 def _remove_if_empty(directory: Path) -> None:
