@@ -41,7 +41,8 @@ class MemoryCore:
 
     def append(self, blocks: list[bytes]) -> None:
         """Sign and store more blocks."""
-        assert self.manifest is not None and self.key_pair is not None
+        assert self.manifest is not None
+        assert self.key_pair is not None
         if not blocks:
             return
         start = self.head.length
@@ -51,7 +52,8 @@ class MemoryCore:
 
     def truncate(self, length: int) -> None:
         """Cut the log and sign the next fork."""
-        assert self.manifest is not None and self.key_pair is not None
+        assert self.manifest is not None
+        assert self.key_pair is not None
         head = head_at(self, length, self.head.fork + 1)
         signed = sign_head(self.manifest, self.key, self.key_pair, head)
         self.apply(CoreChange(head=signed, truncated_to=length))

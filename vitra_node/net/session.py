@@ -166,6 +166,9 @@ class Session:
             except trio.BrokenResourceError:
                 self._fail(ConnectionFailed("the connection broke"))
                 return
+            except trio.ClosedResourceError:
+                # Closed on our side, by whoever made the stream: that is how to end a session.
+                return
             if scope.cancelled_caught:
                 what = "a frame" if secret.is_open else "the handshake"
                 self._fail(ConnectionFailed(f"the peer did not finish {what} in time"))
@@ -226,6 +229,9 @@ class Session:
                         await self._stream.send_all(part)
                 except trio.BrokenResourceError:
                     self._fail(ConnectionFailed("the connection broke"))
+                    return
+                except trio.ClosedResourceError:
+                    self._scope.cancel()
                     return
                 except trio.TooSlowError:
                     self._fail(ConnectionFailed("the peer takes nothing that is sent to it"))
