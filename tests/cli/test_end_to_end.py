@@ -204,6 +204,7 @@ def test_a_cheat_is_caught_by_whoever_looks(tmp_path: Path, executor: Path) -> N
     verdict = vitra(executor, "verify", "--json")
     assert verdict.code == 20
     assert verdict.json["verdict"] == "violated"
+    assert verdict.json["operations"] == 1
     assert Path(verdict.json["proof"]).exists()
 
 

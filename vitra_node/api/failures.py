@@ -102,9 +102,9 @@ def _syntax(error: contracts.ContractSyntaxError) -> VitraError:
     )
 
 
-def _timeout(error: contracts.ContractTimeout) -> VitraError:
+def _timeout(_error: contracts.ContractTimeout) -> VitraError:
     return NetworkProblem(
-        f"The contract ran too long and was stopped: {_sentence(error)}",
+        "The contract ran longer than is allowed, and was stopped.",
         unchanged=_NOTHING,
         advice="Other calls still work; look for a loop without an end in this method.",
     )

@@ -56,9 +56,7 @@ def call(
 
     answer = ask(settings, command)
     show_call(settings.output, answer)
-    return (
-        DONE if all(result["ack"]["success"] for result in answer.get("results", ())) else REJECTED
-    )
+    return call_code(answer)
 
 
 @click.command()
@@ -108,6 +106,12 @@ def read_params(pairs: tuple[str, ...], text: str | None) -> Any:
             "--arg adds to an object, and --params is none.", unchanged="Nothing was called."
         )
     return {**(params or {}), **dict(_read_pair(pair) for pair in pairs)}
+
+
+def call_code(answer: dict[str, Any]) -> int:
+    """The exit code of a call: whether the contract refused one of its operations."""
+    results = answer.get("results", ())
+    return DONE if all(result["ack"]["success"] for result in results) else REJECTED
 
 
 def show_call(output: Output, answer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import click
 
 from ..api.connection import Connection
 from ..errors import UsageProblem, VitraError
-from .contract import show_call
+from .contract import call_code, show_call
 from .databases import read_contract
 from .exit_codes import DONE
 from .index import listed_line, shown_value
@@ -33,7 +33,8 @@ def test(settings: Settings, contract: Path, script: Path | None) -> int:
 
     Each line is a method with its parameters as JSON, like `increment {"amount": 2}`; `.get PATH`
     and `.ls PATH` read the index; lines that start with # are left out. A line that fails is told
-    and the next one runs; the exit code is that of the first failure.
+    and the next one runs; the exit code is that of the first failure, 4 when the contract refused
+    an operation.
     """
     import trio
 
@@ -77,14 +78,15 @@ async def _run_lines(connection: Connection, lines: Iterable[str], output: Outpu
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:
-            await _run_line(connection, line, output)
+            outcome = await _run_line(connection, line, output)
+            code = code or outcome
         except VitraError as failure:
             output.failure(failure)
             code = code or failure.exit_code
     return code
 
 
-async def _run_line(connection: Connection, line: str, output: Output) -> None:
+async def _run_line(connection: Connection, line: str, output: Output) -> int:
     method, params = read_line(line)
     if method == ".get":
         entry = await connection.call("index.get", path=params)
@@ -97,3 +99,5 @@ async def _run_line(connection: Connection, line: str, output: Output) -> None:
     else:
         answer = await connection.call("contract.call", method=method, params=params, wait=True)
         show_call(output, answer)
+        return call_code(answer)
+    return DONE
