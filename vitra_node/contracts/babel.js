@@ -26,7 +26,7 @@
     'transform-es2015-function-name',
     'transform-exponentiation-operator',
     'syntax-trailing-function-commas',
-    ['transform-es2015-modules-commonjs', { noInterop: false }]
+    ['transform-es2015-modules-commonjs', { strict: true, noInterop: true }]
   ]
   var code
   try {

@@ -19,7 +19,7 @@ from .engine import (
     SetSource,
 )
 from .errors import WorkerFault
-from .wire import Message, encode_message, to_wire
+from .wire import Message, WireEncoder, encode_message, to_wire
 
 
 def encode_request(request: ApplyRequest) -> dict[str, Any]:
@@ -29,8 +29,10 @@ def encode_request(request: ApplyRequest) -> dict[str, Any]:
       ContractValueError: the operation or its metadata holds what no contract can be given.
     """
     ack = request.ack
+    encoder = WireEncoder()
     return {
-        "op": to_wire(request.op),
+        "op": encoder.encode(request.op),
+        "tags": encoder.has_tags,
         "origin": ack.origin,
         "seq": ack.seq,
         "ts": ack.ts,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
+import importlib.machinery
 import importlib.util
 import os
+import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import trio
 
+from .deadline import Deadline
 from .errors import ContractTimeout, WorkerFault
 
 # The largest results of one operation are two of the largest values; JSON and base64 add a third.
@@ -24,6 +27,8 @@ MAX_FRAME_BYTES = 48 * 1024 * 1024
 WORKER_MEMORY_BYTES = 160 * 1024 * 1024
 
 _EXIT_OUT_OF_MEMORY = 70
+# The process ends itself first; tests of it know which timer it was by that.
+_GRACE_MILLISECONDS = 1_000
 _READ_BYTES = 256 * 1024
 # A bigger pipe saves wake-ups for batches; Linux allows up to 1 MiB without privilege.
 _PIPE_BYTES = 256 * 1024
@@ -50,7 +55,7 @@ class GuestProcess:
     simulations, where virtual time must stand still while a contract runs.
 
     Resource handling: ``close`` kills and reaps it; the owner calls it in a ``finally``.
-    Error handling: after a ``HostFault`` the process is of no use any more.
+    Error handling: after any exception the process is of no use any more.
     """
 
     def __init__(self, memory_bytes: int, *, blocking: bool = False) -> None:
@@ -69,15 +74,17 @@ class GuestProcess:
         self._stdin = self._process.stdin.fileno()
         self._stdout = self._process.stdout.fileno()
         self._received = bytearray()
+        self._milliseconds = 0
+        self._deadline = Deadline()
+        # One descriptor that is readable when the process answered or is over its time.
+        self._events = select.epoll()
+        self._events.register(self._deadline.fileno(), select.EPOLLIN)
+        self._events.register(self._stdout, select.EPOLLIN)
         for fd in (self._stdin, self._stdout):
-            if not blocking:
-                os.set_blocking(fd, False)
+            os.set_blocking(fd, False)
             # Refused where pipes are scarce; then the pipe stays as it is.
-            try:
+            with suppress(PermissionError):
                 fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-            except OSError as error:
-                if error.errno != errno.EPERM:
-                    raise
 
     @property
     def pid(self) -> int:
@@ -88,18 +95,24 @@ class GuestProcess:
         """Send a frame and give the next one.
 
         The process may compute for ``milliseconds`` until it answers, or, with zero, for what is
-        left of the last such allowance.
+        left of the last such allowance. It keeps to that by itself; the parent's own timer is for
+        a process that does not, and runs a little longer.
 
         Raises:
           ContractTimeout: it took longer and was ended.
           WorkerFault: it died or broke the frame format.
         """
+        self._milliseconds = milliseconds or self._milliseconds
+        self._deadline.set(self._milliseconds + _GRACE_MILLISECONDS)
         header = len(body).to_bytes(4, "big") + milliseconds.to_bytes(4, "big")
         await self._send(header + body)
         length = int.from_bytes(await self._receive(4), "big")
         if length > MAX_FRAME_BYTES:
             raise WorkerFault(f"the worker sent {length} bytes at once")
-        return await self._receive(length)
+        answer = await self._receive(length)
+        # Now it waits for us.
+        self._deadline.set(0)
+        return answer
 
     async def _send(self, data: bytes) -> None:
         view = memoryview(data)
@@ -107,43 +120,57 @@ class GuestProcess:
             try:
                 view = view[os.write(self._stdin, view) :]
             except BlockingIOError:
-                await trio.lowlevel.wait_writable(self._stdin)
+                await self._wait_writable()
             except BrokenPipeError:
-                raise await self._death() from None
+                raise self._death() from None
 
     async def _receive(self, count: int) -> bytes:
         while len(self._received) < count:
             try:
                 part = os.read(self._stdout, _READ_BYTES)
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._stdout)
+                await self._wait()
                 continue
             if not part:
-                raise await self._death()
+                raise self._death()
             self._received += part
         data = bytes(self._received[:count])
         del self._received[:count]
         return data
 
-    async def _death(self) -> ContractTimeout | WorkerFault:
+    async def _wait(self) -> None:
+        """Wait until the process answered; end it when its time is over."""
+        if not self._blocking:
+            await trio.lowlevel.wait_readable(self._events.fileno())
+        ready = self._events.poll(None if self._blocking else 0)
+        if any(fd == self._deadline.fileno() for fd, _ in ready):
+            self._process.kill()
+            raise self._death()
+
+    async def _wait_writable(self) -> None:
+        """A process that has not read its request waits for nothing else, so this ends."""
+        if self._blocking:
+            select.select([], [self._stdin], [])
+        else:
+            await trio.lowlevel.wait_writable(self._stdin)
+
+    def _death(self) -> ContractTimeout | WorkerFault:
         """Reap the process and say what it died of."""
         code = self._process.wait()
-        if code == -signal.SIGALRM or code == -signal.SIGKILL:
+        if code in (-signal.SIGALRM, -signal.SIGKILL):
             return ContractTimeout("the contract ran longer than allowed and was stopped")
         if code == _EXIT_OUT_OF_MEMORY:
             return WorkerFault("the contract needs more memory than allowed")
         return WorkerFault(f"the contract's process ended with code {code}")
 
-    def kill(self) -> None:
-        """End the process now; it is reaped by ``close`` or by whoever waits for a frame."""
-        self._process.kill()
-
     def close(self) -> None:
-        """Kill and reap the process, close the pipes. May be called again.
+        """Kill and reap the process, give back its descriptors.
 
         A killed process without descendants ends at once, so this does not wait noticeably.
         """
         self._process.kill()
+        self._events.close()
+        self._deadline.close()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()

@@ -24,57 +24,74 @@ _ONLY_DOLLARS = re.compile(r"\$+\Z")
 _LONG_NUMBER = re.compile(rb"\d{16}")
 
 
-def to_wire(value: Value, depth: int = MAX_VALUE_DEPTH) -> Any:
-    """Give the JSON form of a value.
+class WireEncoder:
+    """Gives the JSON form of values, and remembers whether any of them needed a tag."""
+
+    def __init__(self) -> None:
+        self.has_tags = False
+
+    def encode(self, value: Value, depth: int = MAX_VALUE_DEPTH) -> Any:
+        """Give the JSON form of a value.
+
+        Raises:
+          ContractValueError: an integer beyond 2^53, a type that is no value, or nesting deeper
+            than ``MAX_VALUE_DEPTH``.
+        """
+        kind = type(value)
+        if kind is str or value is None or kind is bool:
+            return value
+        if kind is int or kind is float:
+            return self._number(value)  # type: ignore[arg-type]  # narrowed by identity of the type
+        if isinstance(value, dict | list | tuple):
+            if depth == 0:
+                raise ContractValueError(f"a value is at most {MAX_VALUE_DEPTH} levels deep")
+            if not isinstance(value, dict):
+                return [self.encode(item, depth - 1) for item in value]
+            return {self._key(key): self.encode(item, depth - 1) for key, item in value.items()}
+        return self._rare(value)
+
+    def _tag(self, *content: Any) -> Any:
+        self.has_tags = True
+        return {"$": content}
+
+    def _number(self, value: int | float) -> Any:
+        if isinstance(value, int):
+            if abs(value) > MAX_SAFE_INTEGER + 1:
+                raise ContractValueError(f"the integer {value} is beyond 2^53")
+            return value
+        if math.isfinite(value):
+            return value
+        return self._tag("n", "NaN" if value != value else "Infinity" if value > 0 else "-Infinity")
+
+    def _rare(self, value: Any) -> Any:
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self._tag("b", base64.b64encode(value).decode())
+        if isinstance(value, Date):
+            return self._tag("d", value.milliseconds)
+        if value is UNDEFINED:
+            return self._tag("u")
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, int | float):
+            return self._number(value)
+        raise ContractValueError(f"{type(value).__name__} is not a value")
+
+    def _key(self, key: Any) -> str:
+        if not isinstance(key, str):
+            raise ContractValueError(f"the keys of an object are texts, not {type(key).__name__}")
+        if key[:1] == "$" and _ONLY_DOLLARS.match(key):
+            self.has_tags = True
+            return key + "$"
+        return key
+
+
+def to_wire(value: Value) -> Any:
+    """Give the JSON form of one value.
 
     Raises:
-      ContractValueError: an integer beyond 2^53, a lone surrogate, a type that is no value, or
-        nesting deeper than ``MAX_VALUE_DEPTH``.
+      ContractValueError: see ``WireEncoder.encode``.
     """
-    kind = type(value)
-    if kind is str or value is None or kind is bool:
-        return value
-    if kind is int or kind is float:
-        return _number(value)  # type: ignore[arg-type]  # narrowed by identity of the type
-    if isinstance(value, dict | list | tuple):
-        if depth == 0:
-            raise ContractValueError(f"a value is at most {MAX_VALUE_DEPTH} levels deep")
-        if not isinstance(value, dict):
-            return [to_wire(item, depth - 1) for item in value]
-        return {_escape(key): to_wire(item, depth - 1) for key, item in value.items()}
-    return _tagged(value)
-
-
-def _number(value: int | float) -> Any:
-    if isinstance(value, int):
-        if abs(value) > MAX_SAFE_INTEGER + 1:
-            raise ContractValueError(f"the integer {value} is beyond 2^53")
-        return value
-    if math.isfinite(value):
-        return value
-    return {"$": ["n", "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"]}
-
-
-def _tagged(value: Any) -> Any:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return {"$": ["b", base64.b64encode(value).decode()]}
-    if isinstance(value, Date):
-        return {"$": ["d", value.milliseconds]}
-    if value is UNDEFINED:
-        return {"$": ["u"]}
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int | float):
-        return _number(value)
-    raise ContractValueError(f"{type(value).__name__} is not a value")
-
-
-def _escape(key: Any) -> str:
-    if not isinstance(key, str):
-        raise ContractValueError(f"the keys of an object are texts, not {type(key).__name__}")
-    if key[:1] == "$" and _ONLY_DOLLARS.match(key):
-        return key + "$"
-    return str(key)
+    return WireEncoder().encode(value)
 
 
 def from_wire(wire: Any) -> Any:

@@ -20,7 +20,6 @@ from .errors import ContractCallError, HostFault, WorkerFault
 from .messages import answer_read, encode_request, result_of
 from .process import WORKER_MEMORY_BYTES, GuestProcess
 from .runtime import RUNTIME_ID, prelude_script
-from .watchdog import Watchdog
 from .wire import Message, decode_message, encode_message, to_wire
 
 # A method answers a person, who should not wait longer.
@@ -29,8 +28,6 @@ CALL_MILLISECONDS = 3_000
 APPLY_MILLISECONDS = 10_000
 # The script and the contract's top level are small; this is for a machine that starts to swap.
 LOAD_MILLISECONDS = 10_000
-# The process ends itself; the parent's timer is for one that does not.
-_GRACE_SECONDS = 2.0
 
 
 class _Realm:
@@ -41,7 +38,6 @@ class _Realm:
         self._blocking = blocking
         self._process: GuestProcess | None = None
         self._turn = trio.Lock()
-        self.watchdog = Watchdog()
 
     @property
     def pid(self) -> int | None:
@@ -60,13 +56,9 @@ class _Realm:
             except BaseException:
                 self.close()
                 raise
-            finally:
-                self.watchdog.set(0)
 
     async def exchange(self, process: GuestProcess, body: bytes, milliseconds: int = 0) -> Message:
-        """One frame each way, under both timers."""
-        if milliseconds:
-            self.watchdog.set(milliseconds / 1000 + _GRACE_SECONDS)
+        """One frame each way."""
         message = decode_message(await process.exchange(body, milliseconds))
         if message["t"] == "memory":
             raise WorkerFault("the contract needs more memory than allowed")
@@ -81,16 +73,8 @@ class _Realm:
         message = await self.exchange(process, body, milliseconds)
         while message["t"] in ("get", "list", "oplogs", "writer", "oplog"):
             # The process waits for us now, however long the host takes.
-            self.watchdog.set(0)
-            answer = await answer_read(message, host)
-            self.watchdog.set(milliseconds / 1000 + _GRACE_SECONDS)
-            message = await self.exchange(process, answer)
+            message = await self.exchange(process, await answer_read(message, host))
         return message
-
-    def bite(self) -> None:
-        """End a process that is over its time."""
-        if self._process is not None:
-            self._process.kill()
 
     def close(self) -> None:
         """End the process; the next conversation starts another."""
@@ -127,15 +111,11 @@ class ContractWorker:
         if compiled.runtime_id != RUNTIME_ID:
             raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
         realms = [_Realm(compiled, blocking=blocking) for _ in range(2)]
-        async with trio.open_nursery() as nursery:
+        try:
+            yield cls(*realms)
+        finally:
             for realm in realms:
-                nursery.start_soon(realm.watchdog.run, realm.bite)
-            try:
-                yield cls(*realms)
-            finally:
-                for realm in realms:
-                    realm.close()
-                nursery.cancel_scope.cancel()
+                realm.close()
 
     @property
     def pids(self) -> list[int]:

@@ -19,6 +19,13 @@ var defineProperty = Object.defineProperty
 var nativeSlice = ArrayPrototype.slice
 var nativePush = ArrayPrototype.push
 var isArray = Array.isArray
+var nativeForEach = ArrayPrototype.forEach
+var nativeMap = ArrayPrototype.map
+var nativeFilter = ArrayPrototype.filter
+var nativeIndexOf = String.prototype.indexOf
+var nativeLastIndexOf = String.prototype.lastIndexOf
+var nativeTest = RegExp.prototype.test
+var nativeExec = RegExp.prototype.exec
 var NativeDate = Date
 var evaluate = eval
 

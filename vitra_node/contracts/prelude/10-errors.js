@@ -84,7 +84,7 @@ function errorText (error) {
 
 // Replaces half characters (lone surrogates) by U+FFFD.
 function wellFormed (text) {
-  if (!hasSurrogates.test(text)) return text
+  if (!hasHalves(text)) return text
   var out = ''
   for (var i = 0; i < text.length; i++) {
     var unit = text.charCodeAt(i)
@@ -101,10 +101,15 @@ function wellFormed (text) {
 
 var hasSurrogates = /[\ud800-\udfff]/
 
+// The methods of RegExp count fuel; the prelude's own checks do not.
+function hasHalves (text) {
+  return nativeTest.call(hasSurrogates, text)
+}
+
 function isLow (unit) {
   return unit >= 0xdc00 && unit <= 0xdfff
 }
 
 function isWellFormed (text) {
-  return !hasSurrogates.test(text) || wellFormed(text) === text
+  return !hasHalves(text) || wellFormed(text) === text
 }

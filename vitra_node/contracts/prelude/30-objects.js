@@ -136,7 +136,7 @@ hidden(JSON, {
     var text = nativeStringify(value, replacer, space)
     if (typeof text !== 'string') return text
     chargeText(text)
-    if (!hasSurrogates.test(text)) return text
+    if (!hasHalves(text)) return text
     return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
       return found.length === 2 ? found : '\\u' + found.charCodeAt(0).toString(16)
     })

@@ -35,7 +35,7 @@ function relativeIndex (value, length, otherwise) {
 // JavaScript orders text by UTF-16 units; the engine's `<` orders it by code points.
 function compareText (a, b) {
   if (a === b) return 0
-  if (!hasSurrogates.test(a) && !hasSurrogates.test(b)) return a < b ? -1 : 1
+  if (!hasHalves(a) && !hasHalves(b)) return a < b ? -1 : 1
   var length = Math.min(a.length, b.length)
   for (var i = 0; i < length; i++) {
     var difference = a.charCodeAt(i) - b.charCodeAt(i)

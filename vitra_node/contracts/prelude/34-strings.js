@@ -170,8 +170,6 @@ hidden(String, {
 })
 
 // A regular expression costs what it looks at; one that runs wild is stopped by the wall clock.
-var nativeExec = RegExp.prototype.exec
-var nativeTest = RegExp.prototype.test
 hidden(RegExp.prototype, {
   exec: function exec (text) {
     text = String(text)

@@ -9,21 +9,24 @@ var jobs = []
 var unheard = []
 
 function resetJobs () {
-  jobs = []
-  unheard = []
+  if (jobs.length > 0) jobs = []
+  if (unheard.length > 0) unheard = []
 }
 
 function drain () {
-  for (var at = 0; at < jobs.length; at++) {
-    tick()
-    jobs[at]()
-    jobs[at] = undefined
-    if (at > 1000) {
-      jobs.splice(0, at + 1)
-      at = -1
+  // A callback and its argument after each other: a closure for each job would cost more.
+  for (var at = 0; at < jobs.length; at += 2) {
+    if (--fuel < 0) stop(LATCH_FUEL)
+    var callback = jobs[at]
+    var value = jobs[at + 1]
+    jobs[at] = jobs[at + 1] = undefined
+    callback(value)
+    if (at > 2000) {
+      jobs = nativeSlice.call(jobs, at + 2)
+      at = -2
     }
   }
-  jobs = []
+  jobs.length = 0
 }
 
 var PROMISE = Symbol('promise')
@@ -52,17 +55,20 @@ function PromiseConstructor (executor) {
 }
 
 function initPromise (promise) {
-  defineProperty(promise, PROMISE, { value: new State() })
+  promise[PROMISE] = new State()
 }
 
 function newPromise () {
-  var promise = Object.create(PromiseConstructor.prototype)
-  initPromise(promise)
-  return promise
+  return new BarePromise()
+}
+
+// A promise without an executor; its prototype is set below.
+function BarePromise () {
+  this[PROMISE] = new State()
 }
 
 function isPromise (value) {
-  return isObject(value) && hasOwn.call(value, PROMISE)
+  return isObject(value) && value[PROMISE] !== undefined
 }
 
 function resolvers (promise) {
@@ -100,7 +106,7 @@ function resolvePromise (promise, value) {
     } catch (error) {
       settle.reject(caught(error))
     }
-  })
+  }, undefined)
 }
 
 function rejectPromise (promise, error) {
@@ -133,9 +139,7 @@ function listen (promise, onFulfilled, onRejected) {
 }
 
 function queueReaction (reaction, self) {
-  var callback = self.state === FULFILLED ? reaction.fulfilled : reaction.rejected
-  var value = self.value
-  jobs.push(function () { callback(value) })
+  jobs.push(self.state === FULFILLED ? reaction.fulfilled : reaction.rejected, self.value)
 }
 
 function chain (promise, onFulfilled, onRejected) {
@@ -167,11 +171,22 @@ function promiseOf (value) {
   return promise
 }
 
+// For values of our own, which have no "then".
+function fulfilledWith (value) {
+  var promise = new BarePromise()
+  var self = promise[PROMISE]
+  self.state = FULFILLED
+  self.value = value
+  return promise
+}
+
 function rejectedWith (error) {
   var promise = newPromise()
   rejectPromise(promise, error)
   return promise
 }
+
+BarePromise.prototype = PromiseConstructor.prototype
 
 hidden(PromiseConstructor.prototype, {
   then: function then (onFulfilled, onRejected) {
@@ -255,6 +270,6 @@ publishConstructor('Promise', PromiseConstructor)
 hidden(GLOBAL, {
   queueMicrotask: function queueMicrotask (callback) {
     needsFunction(callback)
-    jobs.push(function () { callback() })
+    jobs.push(function () { callback() }, undefined)
   }
 })

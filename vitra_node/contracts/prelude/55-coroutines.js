@@ -11,7 +11,9 @@ var MAX_WAITING_COROUTINES = 10000
 
 var depth = 0
 var waiting = 0
+// Ended ones are used again, also by later operations: the engine's stacks are dear to make.
 var idle = []
+var MAX_IDLE_COROUTINES = 64
 
 // Thrown into a generator's body by `return()`: runs its finally blocks, passes its catch blocks.
 var UNWIND = Object.freeze({ toString: function () { return 'generator returned' } })
@@ -20,8 +22,6 @@ var FINISHED = { finished: true }
 function resetCoroutines () {
   depth = 0
   waiting = 0
-  // Making one takes more stack than reusing one, so what is idle must not depend on the past.
-  idle = []
 }
 
 function Coroutine () {
@@ -33,8 +33,16 @@ function Coroutine () {
   this.d = undefined
   this.threw = false
   this.result = undefined
-  // What the body waits for or hands out.
-  this.out = undefined
+  // The promise of the async function, and what its awaits go on with.
+  this.promise = undefined
+  this.onValue = function (value) {
+    waiting--
+    runAsync(self, value, false)
+  }
+  this.onError = function (error) {
+    waiting--
+    runAsync(self, error, true)
+  }
   this.thread = new Thread(function () {
     for (;;) {
       try {
@@ -50,7 +58,6 @@ function Coroutine () {
 }
 
 function startCoroutine (run, a, b, c, d) {
-  charge(ASYNC_FUEL)
   var coroutine = idle.length > 0 ? idle.pop() : new Coroutine()
   coroutine.run = run
   coroutine.a = a
@@ -75,52 +82,61 @@ function resume (coroutine, value, isError) {
 
 function release (coroutine) {
   coroutine.run = coroutine.a = coroutine.b = coroutine.c = coroutine.d = undefined
-  idle.push(coroutine)
+  coroutine.result = coroutine.promise = undefined
+  if (idle.length < MAX_IDLE_COROUTINES) idle.push(coroutine)
 }
 
-function runAsync (coroutine, promise, value, isError) {
+// Making a coroutine and reusing one must not differ in where the stack ends, so both are sure of
+// more of it than they need.
+function needAsyncStack () {
+  descend(6)
+}
+
+function descend (count) {
+  if (count > 0) descend(count - 1)
+  else nativeForEach.call(NOTHING, descend)
+}
+
+var NOTHING = []
+
+function runAsync (coroutine, value, isError) {
   var awaited
   try {
     awaited = resume(coroutine, value, isError)
   } catch (error) {
     // Only the depth: the body's own errors are results.
-    rejectPromise(promise, caught(error))
+    rejectPromise(coroutine.promise, caught(error))
     return
   }
   if (awaited === FINISHED) {
+    var promise = coroutine.promise
     var result = coroutine.result
     var threw = coroutine.threw
-    coroutine.result = undefined
     release(coroutine)
     if (threw) rejectPromise(promise, caught(result))
     else resolvePromise(promise, result)
     return
   }
   if (++waiting > MAX_WAITING_COROUTINES) {
-    rejectPromise(promise, new RangeError('Too many async functions wait at the same time'))
+    rejectPromise(coroutine.promise, new RangeError('Too many async functions wait at the same time'))
     return
   }
-  listen(awaited, function (result) {
-    waiting--
-    runAsync(coroutine, promise, result, false)
-  }, function (error) {
-    waiting--
-    runAsync(coroutine, promise, error, true)
-  })
+  listen(awaited, coroutine.onValue, coroutine.onError)
 }
 
 // async(body, a, b, c, d): at most four arguments, the compiler sees to it.
 function asyncCall (body, a, b, c, d) {
-  var promise = newPromise()
-  runAsync(startCoroutine(body, a, b, c, d), promise)
+  charge(ASYNC_FUEL)
+  needAsyncStack()
+  var coroutine = startCoroutine(body, a, b, c, d)
+  var promise = coroutine.promise = new BarePromise()
+  runAsync(coroutine, undefined, false)
   return promise
 }
 
 // For parameters with defaults or patterns, whose errors reject the promise.
 function asyncApply (body, list) {
-  var promise = newPromise()
-  runAsync(startCoroutine(function () { return body.apply(undefined, list) }), promise)
-  return promise
+  return asyncCall(function () { return body.apply(undefined, list) })
 }
 
 // An await charges its thread switch; the driver listens to what it yields.
@@ -160,6 +176,7 @@ function advance (state, value, isError) {
     if (++waiting > MAX_WAITING_COROUTINES) {
       throw new RangeError('Too many generators are open at the same time')
     }
+    needAsyncStack()
     var begin = state.begin
     state.coroutine = startCoroutine(begin[0], begin[1], begin[2], begin[3], begin[4])
     state.begin = undefined

@@ -37,7 +37,7 @@ function convert (value, what, depth) {
       return value === 0 ? 0 : value
     case 'string':
       countChars(value.length, what)
-      if (hasSurrogates.test(value) && wellFormed(value) !== value) {
+      if (hasHalves(value) && wellFormed(value) !== value) {
         refuse(what, 'a text with half a character (a lone surrogate) is not a value')
       }
       return value
@@ -84,7 +84,7 @@ function convertKeys (object, keys, what, depth) {
 }
 
 function escapeKey (key) {
-  return key.charAt(0) === '$' && ONLY_DOLLARS.test(key) ? key + '$' : key
+  return key.charAt(0) === '$' && nativeTest.call(ONLY_DOLLARS, key) ? key + '$' : key
 }
 
 function convertSpecial (value, what, depth) {
@@ -144,7 +144,7 @@ function fromWire (wire) {
 }
 
 function unescapeKey (key) {
-  return key.charAt(0) === '$' && ONLY_DOLLARS.test(key) ? key.slice(1) : key
+  return key.charAt(0) === '$' && nativeTest.call(ONLY_DOLLARS, key) ? key.slice(1) : key
 }
 
 function fromTagged (tagged) {

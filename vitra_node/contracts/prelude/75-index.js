@@ -20,6 +20,7 @@ function resetBatch () {
   overlay = Object.create(null)
   overlayPaths = []
   hasUnseenAcks = false
+  checkedPaths = Object.create(null)
 }
 
 function resetReads () {
@@ -40,25 +41,29 @@ function askHost (kind, path, options) {
 }
 
 // A read fails for want of stack at the same depth whether the host is asked or the answer is at
-// hand, because that depends on the batch.
+// hand, because that depends on the batch: both kinds of stack are tried first.
 function needStack () {
   descend(24)
-  ONE.forEach(function () { ONE.forEach(function () { ONE.forEach(descend) }) })
+  nativeForEach.call(ONE, function () { nativeForEach.call(ONE, descendOnce) })
 }
 
 var ONE = [0]
 
-function descend (count) {
-  if (count > 0) descend(count - 1)
+function descendOnce () {
+  nativeForEach.call(ONE, descend)
 }
+
+// Paths that this batch has found canonical.
+var checkedPaths = Object.create(null)
 
 // The same rules as the host's codec, with texts of their own.
 function checkPath (path, what) {
   if (typeof path !== 'string') throw new TypeError(what + ': a path is a text')
   if (path.charAt(0) !== '/') throw new Error(what + ': a path starts with /')
   charge(1 + path.length / 8)
-  if (path.indexOf('\u0000') !== -1) throw new Error(what + ': a path has no NUL in it')
-  if (path.charAt(path.length - 1) === '/' || path.indexOf('//') !== -1) {
+  if (checkedPaths[path]) return path
+  if (nativeIndexOf.call(path, '\u0000') !== -1) throw new Error(what + ': a path has no NUL in it')
+  if (path.charAt(path.length - 1) === '/' || nativeIndexOf.call(path, '//') !== -1) {
     throw new Error(what + ': a path has no empty segments')
   }
   if (!isWellFormed(path)) {
@@ -67,6 +72,7 @@ function checkPath (path, what) {
   if (path.length > MAX_KEY_BYTES / 3 && utf8Length(path) - 1 > MAX_KEY_BYTES) {
     throw new Error(what + ': a path has at most ' + MAX_KEY_BYTES + ' bytes')
   }
+  checkedPaths[path] = true
   return path
 }
 
@@ -89,21 +95,23 @@ function utf8Length (text) {
 }
 
 function nameOf (path) {
-  return path.slice(path.lastIndexOf('/') + 1)
+  return path.slice(nativeLastIndexOf.call(path, '/') + 1)
+}
+
+var SEQ_OF_BATCH = {
+  get: function () { stop(LATCH_BREAK) },
+  set: function (value) {
+    defineProperty(this, 'seq', { value: value, writable: true, enumerable: true, configurable: true })
+  },
+  enumerable: true,
+  configurable: true
 }
 
 // `seq` of an entry that an earlier operation of the batch wrote is known only when that one is in
 // the index: whoever looks at it is run again, first of a batch of its own.
 function makeEntry (container, seq, path, value) {
   var entry = { container: container, seq: seq, name: nameOf(path), path: path, value: value }
-  if (seq === undefined) {
-    defineProperty(entry, 'seq', {
-      get: function () { stop(LATCH_BREAK) },
-      set: function (value) { defineProperty(entry, 'seq', { value: value, writable: true, enumerable: true, configurable: true }) },
-      enumerable: true,
-      configurable: true
-    })
-  }
+  if (seq === undefined) defineProperty(entry, 'seq', SEQ_OF_BATCH)
   return entry
 }
 
@@ -112,7 +120,7 @@ function needsOwnBatch (path) {
 }
 
 function readEntry (path) {
-  needStack()
+  descend(6)
   checkPath(path, 'index.get')
   charge(READ_FUEL)
   needsOwnBatch(path)
@@ -136,7 +144,7 @@ function checkListOptions (options) {
   LIST_BOUNDS.forEach(function (name) {
     var bound = options[name]
     if (bound === undefined) return
-    if (typeof bound !== 'string' || !isWellFormed(bound) || bound.indexOf('\u0000') !== -1) {
+    if (typeof bound !== 'string' || !isWellFormed(bound) || nativeIndexOf.call(bound, '\u0000') !== -1) {
       throw new TypeError('index.list: ' + name + ' is the name of an entry')
     }
     checked[name] = bound
@@ -206,7 +214,7 @@ function changedNames (path, options) {
     var full = overlayPaths[i]
     if (full.slice(0, prefix.length) !== prefix) continue
     var rest = full.slice(prefix.length)
-    var end = rest.indexOf('/')
+    var end = nativeIndexOf.call(rest, '/')
     var name = end === -1 ? rest : rest.slice(0, end)
     if (!isWithin(name, options)) continue
     var known = hasOwn.call(changed, name) ? changed[name] : { path: prefix + name, own: undefined, below: false }

@@ -10,7 +10,7 @@ var changeChars = 0
 var isSealed = true
 
 function resetChanges () {
-  changes = Object.create(null)
+  if (changeCount > 0) changes = Object.create(null)
   changeCount = 0
   changeChars = 0
 }

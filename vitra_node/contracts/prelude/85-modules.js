@@ -7,7 +7,7 @@ var emitted = []
 function promised (work) {
   return function (a, b) {
     try {
-      return promiseOf(work(a, b))
+      return fulfilledWith(work(a, b))
     } catch (error) {
       return rejectedWith(caught(error))
     }
@@ -222,6 +222,7 @@ var modules = {
 }
 
 function requireModule (name) {
-  if (!hasOwn.call(modules, name)) throw new Error('no module ' + describe(name))
-  return modules[name]
+  var module = modules[name]
+  if (module === undefined) throw new Error('no module ' + describe(name))
+  return module
 }

@@ -7,14 +7,17 @@ var factory
 var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_c',
   '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f']
 
+var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, caught, asyncCall, asyncApply,
+  awaitValue, generatorCall, yieldValue, yieldAll, forAwait]
+
 function load (code) {
   factory = evaluate('(function (' + FACTORY_PARAMETERS.join(', ') + ') {' + code + '\n})')
 }
 
 function instantiate () {
   var exports = {}
-  factory(exports, requireModule, helpers, tick, caught, asyncCall, asyncApply, awaitValue,
-    generatorCall, yieldValue, yieldAll, forAwait)
+  FACTORY_ARGUMENTS[0] = exports
+  factory.apply(undefined, FACTORY_ARGUMENTS)
   return exports
 }
 
@@ -22,7 +25,7 @@ function reset (newMode, limit) {
   mode = newMode
   fuel = limit
   latch = LATCH_NONE
-  emitted = []
+  if (emitted.length > 0) emitted = []
   isSealed = true
   resetJobs()
   resetCoroutines()
@@ -101,6 +104,7 @@ function runProcess (request) {
   var metadata = null
   var outcome = settleSafely(function () {
     var exports = instantiate()
+    // A copy, because process may change it.
     return typeof exports.process === 'function' ? exports.process(fromWire(request.op)) : undefined
   })
   if (outcome.latch === undefined && outcome.error === undefined && outcome.value !== undefined) {
@@ -124,7 +128,9 @@ function runOperation (request) {
   isSealed = false
   var outcome = settleSafely(function () {
     var ack = { origin: request.origin, seq: request.seq, ts: ts, metadata: metadata === null ? undefined : fromWire(metadata) }
-    return applyOperation(instantiate(), fromWire(request.op), ack)
+    // Decoded for this operation alone; without tags it is already what the contract sees.
+    var op = request.tags ? fromWire(request.op) : request.op
+    return applyOperation(instantiate(), op, ack)
   })
   var result = { latch: outcome.latch, metadata: metadata, error: undefined, changes: [] }
   if (outcome.latch === undefined && hasOwn.call(outcome, 'error')) {
