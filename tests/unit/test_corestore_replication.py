@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from protocol.hypercore.events import ForkObserved
 from vitra_node.storage.bitfield import PAGE_BITS
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.environment import Writes
-from vitra_node.storage.errors import BlockNotAvailable, StorageError
+from vitra_node.storage.errors import BlockNotAvailable, StorageError, StoreReadOnly
 from vitra_node.storage.fsck import check_directory, check_store
 from vitra_node.storage.memory_environment import MemoryEnvironment
 
@@ -239,34 +240,65 @@ async def test_our_own_log_comes_back_from_a_peer(tmp_path: Path) -> None:
     assert list(check_directory(tmp_path)) == []
 
 
+class FailingEnvironment(MemoryEnvironment):
+    """Fails every write while told to."""
+
+    failing = False
+
+    def write(self, batches: Sequence[Writes]) -> None:
+        if self.failing:
+            raise StorageError("No space left on device")
+        super().write(batches)
+
+
 async def test_a_disk_that_fails_ends_replication_of_the_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class FailingEnvironment(MemoryEnvironment):
-        failing = False
-
-        def write(self, batches: Sequence[Writes]) -> None:
-            if self.failing:
-                raise StorageError("No space left on device")
-            super().write(batches)
-
     environment = FailingEnvironment()
     async with Corestore.open(None) as one:
         log = await one.get(name="log")
         await log.append(blocks(100))
-        with monkeypatch.context() as patch:
-            patch.setattr("vitra_node.storage.corestore.MemoryEnvironment", lambda: environment)
-            failing = Corestore.open(None)
-            two = await failing.__aenter__()
-        copy = await two.get(key=log.key)
-        async with connected(one, two):
-            await copy.get(0)
-            environment.failing = True
-            with trio.CancelScope() as scope:
+        monkeypatch.setattr("vitra_node.storage.corestore.MemoryEnvironment", lambda: environment)
+        async with Corestore.open(None) as two:
+            copy = await two.get(key=log.key)
+            async with connected(one, two):
+                await copy.get(0)
+                await two.records.table("t").put(b"block 0", b"is durable")
+                environment.failing = True
+                await copy.get(1)
+                with pytest.raises(StoreReadOnly):
+                    await two.records.table("t").put(b"k", b"v")
+                assert copy.peer_count == 1
+                copy.replication.want(10, 11)
                 while copy.peer_count:
-                    with trio.move_on_after(0.01):
-                        await copy.download(0, 50)
-            assert not scope.cancelled_caught
-        environment.failing = False
-        assert list(check_store(environment)) == []
-        await failing.__aexit__(None, None, None)
+                    await trio.lowlevel.checkpoint()
+                for fetch in (partial(copy.get, 50), copy.download):
+                    with pytest.raises(StoreReadOnly):
+                        await fetch()
+            # What was not durable can be read until the store closes; what was durable is sound.
+            assert copy.local_block(1) == b"block #1"
+            assert list(check_store(environment)) == []
+
+
+async def test_whoever_waits_hears_of_a_disk_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = FailingEnvironment()
+    async with Corestore.open(None) as one:
+        log = await one.get(name="log")
+        await log.append(blocks(3))
+        monkeypatch.setattr("vitra_node.storage.corestore.MemoryEnvironment", lambda: environment)
+        async with Corestore.open(None) as two, trio.open_nursery() as nursery:
+            copy = await two.get(key=log.key)
+
+            async def expect_read_only(fetch: Callable[[], Awaitable[object]]) -> None:
+                with pytest.raises(StoreReadOnly):
+                    await fetch()
+
+            nursery.start_soon(expect_read_only, partial(copy.get, 5))
+            nursery.start_soon(expect_read_only, partial(copy.download, 4, 6))
+            await wait_all_tasks_blocked()
+            environment.failing = True
+            await expect_read_only(partial(two.records.table("t").put, b"k", b"v"))
+            async with connected(one, two):
+                # The first head that comes cannot be stored.
+                while nursery.child_tasks:
+                    await trio.lowlevel.checkpoint()

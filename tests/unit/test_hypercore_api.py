@@ -327,3 +327,17 @@ async def test_reading_lets_other_tasks_run() -> None:
             scope.cancel()
             await core.get(0)
         assert scope.cancelled_caught
+
+
+async def test_counting_what_is_missing() -> None:
+    async with Corestore.open(None) as store:
+        core = await store.get(name="log")
+        await core.append([b"x"] * 100)
+        await core.clear(10, 20)
+        await core.clear(63, 65)
+        held = [core.has(i) for i in range(100)]
+        for start, end in ((0, 100), (5, 15), (9, 10), (10, 20), (60, 70), (64, 64), (95, 200)):
+            missing = sum(not each for each in held[start:end]) + max(0, end - max(100, start))
+            assert core.storage.missing(start, end) == missing
+        assert core.storage.missing(0, 2**40) == 2**40 - 88
+        assert core.storage.missing(150, 160) == 10

@@ -111,7 +111,7 @@ DAMAGES: dict[str, tuple[Damage, str, int | None]] = {
     ),
     "another key": (other_manifest, "does not belong to this discovery key", None),
     "a block too many": (lambda e, i, n: put(block_key(n, 11), b"x"), "past the end", 11),
-    "a node too many": (lambda e, i, n: put(node_key(n, 23), bytes(33)), "not part of", None),
+    "a node too many": (lambda e, i, n: put(node_key(n, 23), bytes(40)), "not part of", None),
     "a bit too many": (
         lambda e, i, n: put(bitfield_key(n, 0), b"\xff" * 256),
         "past the end of the log is listed",

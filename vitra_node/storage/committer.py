@@ -132,10 +132,12 @@ class Committer:
         with trio.CancelScope(shield=True):
             try:
                 while True:
+                    # Whoever runs in the same turn as the first to come joins its round. Who
+                    # was woken by the last round is given one turn for that, so that tasks
+                    # that write one thing after another meet in the same rounds.
+                    if self._work.is_set():
+                        await trio.lowlevel.checkpoint()
                     await self._work.wait()
-                    # Who was woken by the last round runs once before this one begins, so that
-                    # tasks that write one thing after another meet in the same rounds.
-                    await trio.lowlevel.checkpoint()
                     if self._closing and not self._has_work():
                         return
                     await self._write_round()
@@ -172,10 +174,10 @@ class Committer:
     async def _write(self, batches: list[Writes]) -> None:
         while True:
             try:
-                if self._environment.waits_for_disk:
-                    await self._write_in_thread(batches)
-                else:
+                if self._environment.is_short(batches):
                     self._environment.write(batches)
+                else:
+                    await self._write_in_thread(batches)
                 self._environment.settle()
                 return
             except EnvironmentFull:

@@ -41,7 +41,11 @@ from .schema import (
     head_key,
     node_key,
     rows_from,
+    rows_of,
 )
+
+# Keys and tree nodes beside the blocks themselves, for estimates.
+_ROW_BYTES = 40
 
 # A tree of 2^40 blocks is 40 levels high.
 _MAX_TREE_DEPTH = 41
@@ -154,11 +158,13 @@ class CoreStorage:
 
     def missing(self, start: int, end: int) -> int:
         """How many of the blocks from ``start`` to before ``end`` are not stored."""
+        shown = min(end, self._head.length)
+        if start >= shown:
+            return max(0, end - start)
         first = start & ~7
-        bits = self.bitfield(first, (end - first + 7) & ~7) if start < end else b""
-        window = ((1 << max(0, end - start)) - 1) << (start - first)
-        stored = (int.from_bytes(bits, "little") & window).bit_count()
-        return max(0, end - start) - stored
+        bits = self.bitfield(first, (shown - first + 7) & ~7)
+        window = ((1 << (shown - start)) - 1) << (start - first)
+        return end - start - (int.from_bytes(bits, "little") & window).bit_count()
 
     # Changes -------------------------------------------------------------------------------------
 
@@ -236,12 +242,10 @@ class CoreStorage:
         self._check_writable()
         nodes, tip = append_blocks(self._tip, blocks)
         self._check_prologue(tip)
-        gathering = self._enlist(sum(map(len, blocks)))
-        put, number = self._writes.put, self._number
-        for node in nodes:
-            put(node_key(number, node.index), encode_node(node))
-        for index, block in enumerate(blocks, self._tip.length):
-            put(block_key(number, index), block)
+        size_bytes = sum(map(len, blocks)) + _ROW_BYTES * (len(nodes) + len(blocks))
+        gathering = self._enlist(size_bytes)
+        rows = rows_of(self._number, nodes, self._tip.length, blocks)
+        self._writes.put_rows(rows, size_bytes)
         self._writes.extend(as_writes(also))
         self._bitfield.add_range(self._tip.length, tip.length)
         self._tip = tip

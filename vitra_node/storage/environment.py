@@ -30,6 +30,11 @@ class KeyRange(NamedTuple):
     start: bytes
     end: bytes
 
+    @property
+    def is_one_key(self) -> bool:
+        """Whether there is but one key that it can hold."""
+        return self.end == self.start + b"\x00"
+
 
 class Writes:
     """Instructions for one transaction, carried out in the order they were given.
@@ -55,6 +60,14 @@ class Writes:
         run.append((key, value))
         self.size_bytes += len(key) + len(value)
 
+    def put_rows(self, rows: list[tuple[bytes, bytes]], size_bytes: int) -> None:
+        """Set many values; ``size_bytes`` is about the sum of their sizes."""
+        if self._run is None:
+            self._run = []
+            self.steps.append(self._run)
+        self._run += rows
+        self.size_bytes += size_bytes
+
     def delete(self, key: bytes) -> None:
         """Remove one key, if it is there."""
         self.delete_range(key, key + b"\x00")
@@ -70,6 +83,11 @@ class Writes:
         self.size_bytes += other.size_bytes
         self._run = None
 
+    @property
+    def deletes_ranges(self) -> bool:
+        """Whether more than single keys are removed."""
+        return any(isinstance(step, KeyRange) and not step.is_one_key for step in self.steps)
+
     def __bool__(self) -> bool:
         return bool(self.steps)
 
@@ -78,7 +96,11 @@ class Environment(ABC):
     """Ordered keys and values; see the module for what may be called from where."""
 
     waits_for_disk: bool
-    """Whether ``write`` can block for long, so that it should run in a thread of its own."""
+    """Whether ``write`` can block, so that it may need a thread of its own."""
+
+    def is_short(self, batches: Sequence[Writes]) -> bool:
+        """Whether writing these blocks so briefly that no other thread is worth waking for it."""
+        return not self.waits_for_disk
 
     @abstractmethod
     def get(self, key: bytes) -> bytes | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 import trio
 
@@ -16,6 +15,7 @@ from protocol.hypercore.events import ForkObserved
 from protocol.hypercore.merkle import head_at
 from protocol.limits import MAX_BLOCK_BYTES, MAX_LOG_LENGTH_BLOCKS
 
+from .awaited_blocks import AwaitedBlocks
 from .committer import Committer
 from .core_storage import CoreStorage
 from .errors import (
@@ -35,16 +35,6 @@ _GETS_PER_CHECKPOINT = 32
 _BYTES = (bytes, bytearray, memoryview)
 
 
-@dataclass(slots=True)
-class _Awaited:
-    """A block that tasks wait for, or a range of which ``missing`` blocks are not here yet."""
-
-    start: int
-    end: int
-    missing: int
-    here: trio.Event = field(default_factory=trio.Event)
-
-
 class Hypercore:
     """One append-only log: stored here, signed by its writer, replicated with peers.
 
@@ -60,14 +50,14 @@ class Hypercore:
         self._closed = False
         self._changed = Pulse()
         self._activity = Pulse()
-        self._awaited: list[_Awaited] = []
-        self._awaited_blocks: dict[int, trio.Event] = {}
+        self._awaited = AwaitedBlocks()
         self._truncating: trio.Event | None = None
         self._local_gets = 0
         self._replication = CoreReplication(
             storage,
             on_applied=self._applied,
             on_activity=self._activity.beat,
+            on_refused=self._awaited.wake_all,
             allow_truncation=allow_truncation,
         )
         storage.on_commit = self._committed
@@ -248,6 +238,7 @@ class Hypercore:
         Raises:
           BlockNotAvailable: not here and ``wait`` is false, or ``timeout`` seconds have passed.
           BlockOutOfRange: negative, or past the end of a log that only this store writes.
+          StoreReadOnly: the disk failed, so what peers send cannot be stored.
           StoreClosed: the store is, or was, closed.
         """
         self._check_open()
@@ -274,6 +265,7 @@ class Hypercore:
 
         Raises:
           BlockOutOfRange: not a range of blocks.
+          StoreReadOnly: the disk failed, so what peers send cannot be stored.
           StoreClosed: the store is, or was, closed.
         """
         self._check_open()
@@ -281,15 +273,13 @@ class Hypercore:
         if not 0 <= start <= MAX_LOG_LENGTH_BLOCKS or not end <= MAX_LOG_LENGTH_BLOCKS:
             raise BlockOutOfRange(f"{start} to {end} is not a range of blocks")
         start = max(start, min(end, self.contiguous_length))
-        while missing := self._storage.missing(start, end):
-            awaited = _Awaited(start, end, missing)
-            self._awaited.append(awaited)
-            try:
-                with self._wanted(start, end):
-                    await awaited.here.wait()
-            finally:
-                self._awaited.remove(awaited)
-            self._check_open()
+        await trio.lowlevel.checkpoint()
+        while self._storage.missing(start, end):
+            self._check_can_fetch()
+            with self._wanted(start, end):
+                missing = self._storage.missing(start, end)
+                if missing:
+                    await self._awaited.wait_for_range(start, end, missing)
 
     @contextlib.contextmanager
     def tail(self, start: int = 0) -> Iterator[None]:
@@ -315,6 +305,7 @@ class Hypercore:
         before = self.head
         if wait is None:
             wait = not self.writable and before.length == 0
+        await trio.lowlevel.checkpoint()
         while self._replication.updating or (wait and self.head is before):
             await self._activity.wait()
         return self.head is not before
@@ -326,6 +317,7 @@ class Hypercore:
           StoreClosed: the store is, or was, closed.
         """
         self._check_open()
+        await trio.lowlevel.checkpoint()
         while self.length < length:
             await self._changed.wait()
 
@@ -349,8 +341,7 @@ class Hypercore:
         self._replication.close()
         self._changed.close()
         self._activity.close()
-        for event in (*self._awaited_blocks.values(), *(each.here for each in self._awaited)):
-            event.set()
+        self._awaited.wake_all()
 
     def allow_writing(self, key_pair: KeyPair) -> None:
         """The key pair became known; for the store."""
@@ -358,19 +349,10 @@ class Hypercore:
 
     async def _fetch(self, index: int) -> bytes:
         while (block := self._storage.block(index)) is None:
-            event = self._awaited_blocks.get(index)
-            if event is None or event.is_set():
-                event = self._awaited_blocks[index] = trio.Event()
-            try:
-                with self._wanted(index, index + 1):
-                    await event.wait()
-            finally:
-                if (
-                    self._awaited_blocks.get(index) is event
-                    and not event.statistics().tasks_waiting
-                ):
-                    del self._awaited_blocks[index]
-            self._check_open()
+            self._check_can_fetch()
+            with self._wanted(index, index + 1):
+                if not self._storage.has(index):
+                    await self._awaited.wait_for_block(index)
         return block
 
     @contextlib.contextmanager
@@ -382,15 +364,7 @@ class Hypercore:
             self._replication.unwant(want)
 
     def _applied(self, change: CoreChange) -> None:
-        for index, _ in change.blocks:
-            event = self._awaited_blocks.pop(index, None)
-            if event is not None:
-                event.set()
-            for awaited in self._awaited:
-                if awaited.start <= index < awaited.end:
-                    awaited.missing -= 1
-                    if awaited.missing <= 0:
-                        awaited.here.set()
+        self._awaited.arrived(index for index, _ in change.blocks)
         if change.head is not None:
             self._changed.beat()
 
@@ -399,6 +373,10 @@ class Hypercore:
             self._changed.beat()
             self._activity.beat()
             self._replication.core_changed()
+
+    def _check_can_fetch(self) -> None:
+        self._check_open()
+        self._committer.check_open()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -44,7 +44,9 @@ class Journal:
     def __init__(self, path: Path, store_id: bytes) -> None:
         self._path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # With O_DSYNC a write returns when its data is safe: one call instead of two.
+            flags = os.O_RDWR | os.O_DSYNC | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = os.open(path, flags)
         except FileNotFoundError as error:
             raise StoreDamaged(f"{path} is missing; it holds the newest transactions") from error
         except OSError as error:
@@ -88,7 +90,6 @@ class Journal:
         entry = _ENTRY.pack(len(payload), number, _checksum(number, payload)) + payload
         try:
             written = os.pwrite(self._descriptor, entry, self._end)
-            os.fdatasync(self._descriptor)
         except OSError as error:
             raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error
         if written != len(entry):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import lmdb
@@ -15,6 +17,8 @@ DATA_NAME = "cores.mdb"
 
 # Small, because a map is address space and sparse file, and doubling costs nothing.
 INITIAL_MAP_BYTES = 64 * 1024 * 1024
+
+_SWITCH_SECONDS = 0.0005
 
 # LMDB keeps one page per reader slot; all reads come from the thread of the event loop.
 _MAX_READERS = 16
@@ -103,7 +107,11 @@ class LmdbEnvironment(Environment):
 
     def write(self, batches: Sequence[Writes]) -> None:
         try:
-            with self._lmdb.begin(write=True) as transaction, transaction.cursor() as cursor:
+            with (
+                _frequent_switches(),
+                self._lmdb.begin(write=True) as transaction,
+                transaction.cursor() as cursor,
+            ):
                 for batch in batches:
                     for step in batch.steps:
                         if isinstance(step, KeyRange):
@@ -130,6 +138,25 @@ class LmdbEnvironment(Environment):
         if self._closed:
             return StorageError(f"{self._path} was closed")
         return StoreDamaged(f"{self._path} cannot be read: {error}")
+
+
+@contextmanager
+def _frequent_switches() -> Iterator[None]:
+    """Let threads take turns more often, while one of them writes.
+
+    LMDB's binding lets go of the interpreter in every put. When the event loop is busy, each put
+    that loses its turn waits for the whole interval that Python gives a thread, 5 ms unless
+    changed: a large transaction would take seconds.
+    """
+    before = sys.getswitchinterval()
+    if before <= _SWITCH_SECONDS:
+        yield
+        return
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _delete_range(cursor: lmdb.Cursor[bytes], keys: KeyRange) -> None:

@@ -28,13 +28,15 @@ class CoreReplication:
         *,
         on_applied: Callable[[CoreChange], None],
         on_activity: Callable[[], None],
+        on_refused: Callable[[], None],
         allow_truncation: bool,
     ) -> None:
         """``on_applied`` hears of each change that was applied, ``on_activity`` of anything that
-        peers did."""
+        peers did, ``on_refused`` of a change that could not be stored."""
         self._storage = storage
         self._on_applied = on_applied
         self._on_activity = on_activity
+        self._on_refused = on_refused
         self._allow_truncation = allow_truncation
         # Made when it is first needed: most logs of a large store are never shared at a time.
         self._made: Replicator | None = None
@@ -171,5 +173,6 @@ class CoreReplication:
             # The store takes nothing any more, or we are writing this log ourselves: what
             # peers send has no place to go, so the log is not replicated further.
             self.close()
+            self._on_refused()
         else:
             self._on_applied(event.change)

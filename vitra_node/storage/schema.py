@@ -6,21 +6,16 @@ store (4 bytes, big endian, so that keys are short and sort by core), then the i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as StructError  # noqa: N812  (it is a class)
 
 from protocol.crypto.hashes import TreeNode
 from protocol.crypto.manifest import Manifest, decode_manifest_untrusted, encode_manifest
-from protocol.encoding.compact import (
-    Decoder,
-    encode_array,
-    encode_buffer,
-    encode_string,
-    encode_uint,
-)
+from protocol.encoding.compact import Decoder, encode_buffer, encode_string, encode_uint
 from protocol.errors import DecodeError
 from protocol.hypercore.core import TreeHead
-from protocol.limits import MAX_SIGNATURE_BYTES
 
 from .environment import KeyRange
 from .errors import StoreDamaged
@@ -38,14 +33,19 @@ _NUMBERED = Struct(">cI").pack
 _INDEXED = Struct(">cIQ")
 _pack_indexed = _INDEXED.pack
 
-_HASH_BYTES = 32
-# A tree of 2^40 blocks has at most 41 roots.
-_MAX_ROOTS = 64
+# Written with every commit, so in fixed fields, which Python packs in one call.
+_NODE = Struct("<Q32s")
+_HEAD = Struct("<IQQQQ")
+_ROOT = Struct("<QQ32s")
+_pack_node = _NODE.pack
+_pack_head = _HEAD.pack
+_pack_root = _ROOT.pack
+_NO_SIGNATURE = 0xFFFFFFFF
+
 _MAX_NAME_BYTES = 64 * 1024
 
 _FLAG_MANIFEST = 1
 _FLAG_NAME = 2
-_FLAG_SIGNATURE = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +118,30 @@ def index_of(key: bytes) -> int:
 
 def encode_node(node: TreeNode) -> bytes:
     """A node's record: its size and hash; the index is in the key."""
-    return encode_uint(node.size) + node.hash
+    return _pack_node(node.size, node.hash)
 
 
 def decode_node(index: int, data: bytes) -> TreeNode:
     """Inverse of ``encode_node``. Raises StoreDamaged."""
-    # Sizes below 0xfd are one byte: the common case of small leaves.
-    if len(data) == _HASH_BYTES + 1:
-        return TreeNode(index, data[0], data[1:])
-    if len(data) < _HASH_BYTES + 1:
-        raise StoreDamaged(f"tree node {index} is damaged")
     try:
-        size = Decoder(data, 0, len(data) - _HASH_BYTES).uint()
-    except DecodeError as error:
-        raise StoreDamaged(f"tree node {index} is damaged: {error}") from error
-    return TreeNode(index, size, data[-_HASH_BYTES:])
+        return TreeNode(index, *_NODE.unpack(data))
+    except StructError as error:
+        raise StoreDamaged(f"tree node {index} is damaged") from error
+
+
+def rows_of(
+    number: int, nodes: Iterable[TreeNode], start: int, blocks: Iterable[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """The keys and values of tree nodes, and of consecutive blocks from ``start`` on."""
+    rows = [
+        (_pack_indexed(NODE_TABLE, number, index), _pack_node(size, digest))
+        for index, size, digest in nodes
+    ]
+    rows += [
+        (_pack_indexed(BLOCK_TABLE, number, index), block)
+        for index, block in enumerate(blocks, start)
+    ]
+    return rows
 
 
 def encode_core(record: CoreRecord) -> bytes:
@@ -167,33 +176,27 @@ def decode_core(data: bytes) -> CoreRecord:
 def encode_head(record: HeadRecord) -> bytes:
     """Encode a ``HeadRecord``."""
     head = record.head
-    signature = b"" if head.signature is None else encode_buffer(head.signature)
-    return b"".join(
-        (
-            encode_uint(0 if head.signature is None else _FLAG_SIGNATURE),
-            encode_uint(head.length),
-            encode_uint(head.byte_length),
-            encode_uint(head.fork),
-            encode_uint(record.contiguous_length),
-            signature,
-            encode_array([encode_uint(root.index) + encode_node(root) for root in head.roots]),
-        )
+    signature = head.signature or b""
+    start = _pack_head(
+        _NO_SIGNATURE if head.signature is None else len(signature),
+        head.length,
+        head.byte_length,
+        head.fork,
+        record.contiguous_length,
     )
+    return start + signature + b"".join([_pack_root(*root) for root in head.roots])
 
 
 def decode_head(data: bytes) -> HeadRecord:
     """Inverse of ``encode_head``. Raises StoreDamaged."""
-    decoder = Decoder(data)
     try:
-        flags = decoder.uint()
-        length, byte_length, fork = decoder.uint(), decoder.uint(), decoder.uint()
-        contiguous = decoder.uint()
-        signature = decoder.buffer(MAX_SIGNATURE_BYTES) if flags & _FLAG_SIGNATURE else None
-        roots = tuple(decoder.array(_decode_root, _MAX_ROOTS))
-    except DecodeError as error:
-        raise StoreDamaged(f"the head of a core is damaged: {error}") from error
+        signature_bytes, length, byte_length, fork, contiguous = _HEAD.unpack_from(data)
+        start = _HEAD.size
+        signature = None
+        if signature_bytes != _NO_SIGNATURE:
+            signature = data[start : start + signature_bytes]
+            start += signature_bytes
+        roots = tuple(TreeNode(*root) for root in _ROOT.iter_unpack(data[start:]))
+    except StructError as error:
+        raise StoreDamaged("the head of a core is damaged") from error
     return HeadRecord(TreeHead(length, byte_length, fork, roots, signature), contiguous)
-
-
-def _decode_root(decoder: Decoder) -> TreeNode:
-    return TreeNode(decoder.uint(), decoder.uint(), decoder.fixed(_HASH_BYTES))
