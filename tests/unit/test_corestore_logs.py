@@ -196,6 +196,17 @@ async def test_primary_keys(tmp_path: Path) -> None:
             pass
 
 
+async def test_a_primary_key_of_another_store_is_noticed(tmp_path: Path) -> None:
+    async with Corestore.open(tmp_path) as store:
+        core = await store.get(name="a")
+        await core.append(b"x")
+    key_file = tmp_path / "keys" / "primary"
+    key_file.write_text(bytes(32).hex() + "\n")
+    async with Corestore.open(tmp_path) as store:
+        with pytest.raises(KeyFileError, match="not the one"):
+            await store.get(key=core.key)
+
+
 async def test_data_files_that_are_not_ours(tmp_path: Path) -> None:
     async with Corestore.open(tmp_path / "version"):
         pass

@@ -17,7 +17,7 @@ from ..net.peer_sink import ReplicatedCore
 from .committer import Committer, Round
 from .core_storage import CoreStorage
 from .environment import Environment, Writes, prefix_range
-from .errors import StoreDamaged
+from .errors import KeyFileError, StoreDamaged
 from .hypercore import Hypercore
 from .schema import (
     CORE_TABLE,
@@ -121,6 +121,10 @@ class OpenCores:
         if head is None or discovery_key_of(record.key) != discovery_key:
             raise StoreDamaged(f"the stored log {discovery_key.hex()} contradicts itself")
         key_pair = None if record.name is None else self.named_key_pair(*record.name)
+        if key_pair is not None and record.manifest is not None:
+            signers = [signer.public_key for signer in record.manifest.signers]
+            if key_pair.public_key not in signers:
+                raise KeyFileError("the primary key is not the one that this store was made with")
         return self._open_core(record, decode_head(head), key_pair, allow_truncation)
 
     def _create(
