@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from protocol.crypto.keys import KeyPair
 from vitra_node.config import Address
@@ -229,3 +230,57 @@ async def test_a_refused_truncation_is_reported(tmp_path: Path) -> None:
             assert forks[0].head is not None
             assert core.head == before
             assert core.contiguous_length == 20
+
+
+@pytest.mark.parametrize("version", [11, 10])
+async def test_we_search_for_what_two_histories_share(tmp_path: Path, version: int) -> None:
+    """Truncated and grown again while we were away, so that hash requests are needed."""
+    async with JsPeer() as writer:
+        theirs = await js_core(writer, tmp_path, version)
+        await writer.call("core.fill", core=theirs["core"], count=60, size=10)
+        first = await writer.call("net.listen", core=theirs["core"])
+        async with our_node() as node:
+            core = await node.store.get(key=bytes.fromhex(theirs["key"]))
+            async with trio.open_nursery() as nursery:
+                address = Address("127.0.0.1", first["port"])
+                nursery.start_soon(connect_tcp, address, node.connections)
+                await core.update()
+                await core.download()
+                nursery.cancel_scope.cancel()
+            await writer.call("core.truncate", core=theirs["core"], length=37)
+            blocks = [bytes([index]).hex() for index in range(30)]
+            await writer.call("core.append", core=theirs["core"], blocks=blocks)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(connect_tcp, address, node.connections)
+                assert await core.get(66) == bytes([29])
+                assert core.fork == 1
+                assert core.contiguous_length >= 37
+                await core.download()
+                await assert_same(core, writer, theirs["core"])
+                nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("version", [11, 10])
+async def test_javascript_searches_for_what_two_histories_share(
+    tmp_path: Path, version: int
+) -> None:
+    async with JsPeer() as reader, our_node() as node:
+        core = await node.store.get(name="log")
+        await core.append([value(index, 10) for index in range(60)])
+        copy = await js_core(reader, tmp_path, version, key=core.key.hex())
+        stream = await reader.call("net.connect", port=node.port, core=copy["core"])
+        await reader.call("core.update", core=copy["core"])
+        await reader.call("core.download", core=copy["core"], end=60)
+        await reader.call("net.close", stream=stream["stream"])
+        while node.connections.live:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+        node.connections.failures.clear()
+        await core.truncate(37)
+        await core.append([b"new %d" % index for index in range(30)])
+        await reader.call("net.connect", port=node.port, core=copy["core"])
+        for index in (66, 37):
+            block = await reader.call("core.get", core=copy["core"], index=index)
+            assert bytes.fromhex(block) == b"new %d" % (index - 37)
+        info = await reader.call("core.download", core=copy["core"], end=67)
+        assert info["contiguousLength"] == 67
+        await assert_same(core, reader, copy["core"])
