@@ -133,3 +133,23 @@ MAX_REPLAY_GROUP_OPERATIONS = 100
 MAX_REPLAY_GROUP_BYTES = 32 * 1024 * 1024
 # Index blocks asked for at once: about one group of operations with two changes each.
 MAX_REPLAY_READ_BLOCKS = 256
+
+# Distributed hash table --------------------------------------------------------------------------
+
+# JS sockets receive into 2,048 bytes; what is longer was not sent by the network's nodes.
+MAX_DATAGRAM_BYTES = 2048
+# A datagram of this size passes every link without fragments; what we make stays below.
+MAX_SENT_DATAGRAM_BYTES = 1200
+# A reply lists at most one row of a routing table (20). Some room for other implementations.
+MAX_DHT_CLOSER_NODES = 32
+# JS turns its token secrets at this pace; a token lives for one to two turns.
+DHT_TOKEN_ROTATION_SECONDS = 7.5
+# LOOKUP answers with at most this many records in every implementation.
+MAX_DHT_RECORDS_PER_TOPIC = 20
+# Readers keep 3 relay addresses of a record; writers may list a few more.
+MAX_DHT_RELAY_ADDRESSES = 16
+# Addresses in a handshake payload: those of one machine's network cards, and a few relays.
+MAX_PAYLOAD_ADDRESSES = 32
+# A put carries key, signature, token, target and headers of about 220 bytes beside the value, and
+# all fits into MAX_SENT_DATAGRAM_BYTES.
+MAX_DHT_VALUE_BYTES = 960
