@@ -102,7 +102,7 @@ class Answers:
                 raise ReplicationError("an answer to a request that was never made")
         else:
             requests.window.answered(outstanding.sent_at, now, size)
-        peer.answered_at = now
+        peer.answered_at = peer.heard_at = now
         if peer.standing is Standing.STALLED:
             peer.move(Cause.ANSWER)
         self._asking.stir(peer)

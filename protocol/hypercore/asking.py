@@ -19,7 +19,7 @@ from .messages import (
     encode_want,
 )
 from .outstanding import Held, Outstanding
-from .peer import Cause, Peer, Standing
+from .peer import Cause, Peer
 from .peers import Peers
 from .proof import BlockRequest, Request, UpgradeRequest
 from .scheduler import BlockScheduler
@@ -27,6 +27,8 @@ from .scheduler import BlockScheduler
 # Peers that refuse this many requests in a row are not asked again until their next ``sync``; JS
 # stops at the same figure.
 MAX_REFUSALS = 32
+# A peer that says nothing at all for this long is not waited for with a look at the newest head.
+PATIENCE_SECONDS = 5.0
 # Requests leave in groups of this size, not one by one, while enough others are in flight.
 _REFILL_BLOCKS = 16
 # Blocks per ``want``: the largest that JS takes, which is also the one it remembers best.
@@ -133,9 +135,11 @@ class Asking:
 
     def unwant(self, number: int) -> None:
         """Take a want back, and cancel what is in flight for it alone."""
-        idle = set(self.scheduler.unwant(number))
+        idle = self.scheduler.unwant(number)
+        if idle is None:
+            return
         for peer in self._peers.by_id.values():
-            peer.picked = []
+            peer.picked = [index for index in peer.picked if self.scheduler.is_wanted(index)]
             if idle:
                 for outstanding in list(peer.requests.in_flight.values()):
                     if outstanding.block in idle and outstanding.upgrade is None:
@@ -150,18 +154,20 @@ class Asking:
     @property
     def upgrade_is_pending(self) -> bool:
         """Whether some peer may still bring a longer head it has told us of."""
-        head = self._core.head
-        return self.upgrading is not None or any(
-            peer.standing is Standing.SILENT
-            or (
-                peer.is_source
-                and peer.said is not None
-                and peer.said.length > head.length
-                and peer.refused != peer.said
-                and (peer.said.can_upgrade or peer.said.remote_length != head.length)
-            )
+        now = self._peers.now
+        return any(
+            now < peer.heard_at + PATIENCE_SECONDS and self.is_awaited(peer)
             for peer in self._peers.by_id.values()
         )
+
+    def is_awaited(self, peer: Peer) -> bool:
+        """Whether a head may come from this peer, if it does what it says."""
+        said, length = peer.said, self._core.head.length
+        if said is None or (self.upgrading is not None and self.upgrading[0] is peer):
+            return True
+        if not peer.is_source or said.length <= length or said == peer.refused:
+            return False
+        return said.can_upgrade or said.remote_length != length
 
     # asking ---------------------------------------------------------------------------------------
 
@@ -231,6 +237,7 @@ class Asking:
     def _open(self, peer: Peer) -> Outstanding:
         if not peer.requests.in_flight:
             peer.answered_at = self._peers.now
+        peer.heard_at = self._peers.now
         return peer.requests.open(self._core.head.fork, self._peers.now)
 
     def _next_block(self, peer: Peer) -> int | None:

@@ -80,6 +80,7 @@ class Peer:
       dry_at: the change counters at which there was nothing to pick.
       news: counts its announcements.
       answered_at: when it last answered, or was first asked after that.
+      heard_at: when it last answered or sent a ``sync``, or was asked for a head after that.
       refused: the ``sync`` whose upgrade it could then not prove.
       refusals: requests of ours it could not answer.
       accusation: what it did wrong, when ACCUSED.
@@ -91,9 +92,9 @@ class Peer:
     """
 
     __slots__ = (
-        "accusation", "answered_at", "blocks", "dry_at", "id", "invalid_requests", "news", "paused",
-        "picked", "probed", "queue", "refusals", "refused", "requests", "said", "standing", "told",
-        "told_contiguous", "wanted", "wants",
+        "accusation", "answered_at", "blocks", "dry_at", "heard_at", "id", "invalid_requests",
+        "news", "paused", "picked", "probed", "queue", "refusals", "refused", "requests", "said",
+        "standing", "told", "told_contiguous", "wanted", "wants",
     )  # fmt: skip
 
     def __init__(self, id_: int, length: int, now: float) -> None:
@@ -109,6 +110,7 @@ class Peer:
         self.dry_at: tuple[int, int] | None = None
         self.news = 0
         self.answered_at = now
+        self.heard_at = now
         self.refused: Sync | None = None
         self.refusals = 0
         self.accusation: RemoteProtocolError | None = None

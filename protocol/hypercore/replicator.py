@@ -181,6 +181,7 @@ class Replicator:
         sync = decode_sync_untrusted(payload)
         fork = self._core.head.fork
         peer.said = sync
+        peer.heard_at = self._peers.now
         peer.refusals = 0
         peer.news += 1
         peer.move(Cause.SAME_FORK if sync.fork == fork else Cause.OTHER_FORK)
@@ -269,7 +270,10 @@ class Replicator:
 
     @property
     def updating(self) -> bool:
-        """Whether a connected peer may still bring a longer head that it has told us of."""
+        """Whether a connected peer may still bring a longer head that it has told us of.
+
+        Peers that keep silent count for ``PATIENCE_SECONDS``; a timer marks the end of that.
+        """
         return self._asking.upgrade_is_pending
 
     def next_event(self) -> Event | None:

@@ -14,6 +14,7 @@ decides.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from .bitfield import RemoteBlocks
 from .core import CoreReader
@@ -75,13 +76,19 @@ class BlockScheduler:
             self._ranges[number] = _RangeWant(start, end)
         return number
 
-    def unwant(self, number: int) -> list[int]:
-        """Take a want back; gives the blocks in flight that nothing wants any more."""
+    def unwant(self, number: int) -> list[int] | None:
+        """Take a want back; gives the blocks in flight that nothing wants any more.
+
+        None if it had brought everything already, so that nobody needs to change their mind.
+        """
         index = self._singles.pop(number, None)
         if index is not None:
             self._single_counts[index] -= 1
             if not self._single_counts[index]:
                 del self._single_counts[index]
+            if index not in self._waiting and index not in self.in_flight:
+                return None
+            if index not in self._single_counts:
                 self._waiting.pop(index, None)
             idle = [index] if index in self.in_flight else []
         else:
@@ -136,7 +143,8 @@ class BlockScheduler:
         self.release(peer)
         length = self._core.head.length
         if self._waiting:
-            found = [i for i in self._waiting if i < length and blocks.has(i)][:CHUNK_BLOCKS]
+            available = (i for i in self._waiting if i < length and blocks.has(i))
+            found = list(islice(available, CHUNK_BLOCKS))
             if found:
                 found.reverse()
                 return found

@@ -6,7 +6,7 @@ any; an idle peer takes over requests that others are late with.
 
 from __future__ import annotations
 
-from .asking import MAX_REFUSALS, Asking
+from .asking import MAX_REFUSALS, PATIENCE_SECONDS, Asking
 from .peer import Cause, Peer, Standing
 from .peers import Peers
 
@@ -39,6 +39,9 @@ class Stalls:
                 busy = busy or peer.requests.blocks > 0
             elif peer.is_source and peer.refusals < MAX_REFUSALS:
                 idle = True
+            patience_ends = peer.heard_at + PATIENCE_SECONDS
+            if self._peers.now < patience_ends and self._asking.is_awaited(peer):
+                times.append(patience_ends)
         if idle and busy:
             times.append(self._peers.now + _LATE_SECONDS)
         return min(times, default=None)

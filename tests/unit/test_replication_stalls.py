@@ -150,3 +150,28 @@ def test_large_blocks_shrink_the_window() -> None:
     for _ in range(1000):
         window.answered(0.0, 0.01, 1 << 20)
     assert 1 <= window.limit <= MAX_BYTES_IN_FLIGHT // (1 << 20) + 1
+
+
+def test_a_silent_peer_is_not_waited_for_with_the_newest_head() -> None:
+    writer, _ = two_full_copies()
+    reader = Node(MemoryCore(writer.core.key))
+    Link(writer, reader)
+    assert reader.replicator.updating
+    deadline = reader.replicator.next_timer()
+    assert deadline is not None
+    tick(reader, deadline)
+    assert not reader.replicator.updating
+    assert reader.replicator.next_timer() is None
+
+
+def test_a_head_that_is_promised_and_never_given_is_not_waited_for() -> None:
+    writer, _ = two_full_copies()
+    reader = Node(MemoryCore(writer.core.key))
+    link = Link(writer, reader)
+    while link.waiting(0):
+        link.deliver(0)
+    assert reader.replicator.updating
+    tick(reader, STALL_SECONDS)
+    assert not reader.replicator.updating
+    run(link, now=STALL_SECONDS)
+    assert reader.core.head == writer.core.head
