@@ -137,6 +137,13 @@ class Database:
                 core = await store.get(name=INDEX_NAME, allow_truncation=False)
                 if core.length == 0:
                     await _write_genesis(core, contract, [local.key, *keys], compiled.runtime_id)
+                elif await Index.of(core).contract_source() != contract:
+                    # A creation that was cut off between its genesis and its vitra.json.
+                    raise NotAllowed(
+                        f"{path} holds the unfinished creation of another database.",
+                        unchanged="It was not changed.",
+                        advice="Remove it with `vitra destroy`, or choose another directory.",
+                    )
                 if path is not None:
                     made = replace(config, key=core.key, role="executor", local_oplog=local.key)
                     write_config(path, made)
@@ -376,7 +383,7 @@ class Database:
     def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
         runtime_id = verdict.state.runtime_id
         proof = protocol_frauds.ContractFraudProof(self.key, length, runtime_id, verdict.violation)
-        return self._frauds.add(proof)
+        return self._frauds.add(proof, verdict.state.operations)
 
     # Network --------------------------------------------------------------------------------------
 

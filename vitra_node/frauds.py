@@ -26,10 +26,15 @@ class ContractFraudProof(ContractViolated):
       id: names the proof in this directory, the hash of its content.
       proof: what was found, with the facts that show it.
       file: where the proof was written, None for a database in memory.
+      operations: how many operations were verified before it; None for a proof read from its file.
     """
 
     def __init__(
-        self, name: str, proof: protocol_frauds.ContractFraudProof, file: Path | None
+        self,
+        name: str,
+        proof: protocol_frauds.ContractFraudProof,
+        file: Path | None,
+        operations: int | None = None,
     ) -> None:
         violation = proof.violation
         details = {} if file is None else {"proof": str(file)}
@@ -43,6 +48,7 @@ class ContractFraudProof(ContractViolated):
         self.id = name
         self.proof = proof
         self.file = file
+        self.operations = operations
 
     @property
     def code(self) -> str:
@@ -61,8 +67,8 @@ class FraudStore:
     directory: Path | None
     _in_memory: dict[str, str] = field(default_factory=dict)
 
-    def add(self, proof: protocol_frauds.ContractFraudProof) -> ContractFraudProof:
-        """Keep a proof; keeping it again changes nothing.
+    def add(self, proof: protocol_frauds.ContractFraudProof, operations: int) -> ContractFraudProof:
+        """Keep a proof found after so many operations; keeping it again changes nothing.
 
         Raises:
           StoreDamaged: the file cannot be written.
@@ -71,7 +77,7 @@ class FraudStore:
         name = blake3(text.encode()).hexdigest()[:32]
         if self.directory is None:
             self._in_memory[name] = text
-            return ContractFraudProof(name, proof, None)
+            return ContractFraudProof(name, proof, None, operations)
         path = self.directory / f"{name}.json"
         try:
             self.directory.mkdir(mode=0o700, exist_ok=True)
@@ -79,7 +85,7 @@ class FraudStore:
                 write_file_atomically(path, text.encode())
         except OSError as error:
             raise StoreDamaged(f"The proof cannot be written to {path}: {error}.") from error
-        return ContractFraudProof(name, proof, path)
+        return ContractFraudProof(name, proof, path, operations)
 
     def all(self) -> list[ContractFraudProof]:
         """All kept proofs, ordered by id."""

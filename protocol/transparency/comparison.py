@@ -90,7 +90,7 @@ def compare_writes(
         if entries[position].write != write:
             return _difference(position, expected, entries)
     if len(entries) > len(expected):
-        return _surplus(entries[len(expected)], claimed > len(expected))
+        return _surplus(entries[len(expected)])
     if claimed != len(expected):
         return _miscounted(transaction, len(expected))
     return None
@@ -104,7 +104,7 @@ def _difference(
     if entry.key == key:
         return _mismatch(write, entry)
     if all(entry.key != other for other, _ in expected[position:]):
-        return _surplus(entry, within=True)
+        return _surplus(entry)
     if all(key != other.key for other in entries[position:]):
         return Violation(
             ViolationCode.CHANGE_NOT_PRODUCED_BY_EXECUTOR,
@@ -132,16 +132,14 @@ def _mismatch(write: Write, entry: IndexEntry) -> Violation:
     )
 
 
-def _surplus(entry: IndexEntry, within: bool) -> Violation:
-    """An entry that the contract does not make, counted by the ack (``within``) or not."""
-    path = format_key(entry.key)
-    if within:
-        code = ViolationCode.CHANGE_NOT_PRODUCED_BY_MONITOR
-        reason = f"The executor wrote {path}, the contract does not."
-    else:
-        code = ViolationCode.UNEXPECTED_PATH
-        reason = f"{path} stands where only an ack may follow."
-    return Violation(code, reason, seq=entry.seq, actual=entry.write)
+def _surplus(entry: IndexEntry) -> Violation:
+    """An entry that the ack counts and the contract does not make."""
+    return Violation(
+        ViolationCode.CHANGE_NOT_PRODUCED_BY_MONITOR,
+        f"The executor wrote {format_key(entry.key)}, the contract does not.",
+        seq=entry.seq,
+        actual=entry.write,
+    )
 
 
 def _missing(write: Write, transaction: Transaction, expected_count: int) -> Violation | Unfinished:
@@ -203,7 +201,7 @@ def compare_legacy_writes(
     missing = dict(expected)
     for entry in transaction.entries:
         if entry.key not in missing:
-            return _surplus(entry, within=True)
+            return _surplus(entry)
         value = missing.pop(entry.key)
         if not _same_as_stored(value, entry.value):
             return _mismatch(_as_write(entry.key, value), entry)

@@ -20,8 +20,10 @@ States, and what may come next. Anything else is the violation named in the last
     INPUTS        participant       -> INPUTS        UnexpectedPath
     INPUTS        genesis ack       -> BETWEEN
     BETWEEN       ack               -> CHANGES       UnexpectedPath
-    CHANGES       anything but acks -> CHANGES       (compared with what the contract writes)
-    CHANGES       ack               -> CHANGES
+    CHANGES       anything but acks,
+                  while the ack
+                  counts more       -> CHANGES       (compared with what the contract writes)
+    CHANGES       all counted       -> BETWEEN
     BETWEEN and CHANGES may end the index; elsewhere its end is "cannot tell".
 
 Rules for an ack, in the order in which they are checked (violation in brackets):
@@ -36,8 +38,8 @@ Rules for an ack, in the order in which they are checked (violation in brackets)
     6. The contract ends as it reports: well or not, with the same text [MonitorApplyFailed,
        OutcomeMismatch].
     7. Behind it stand exactly the effective writes of the contract, in the order of their keys
-       [ChangeMismatch, ChangeNotProducedByExecutor, ChangeNotProducedByMonitor, ChangesOutOfOrder,
-       UnexpectedPath], and it counts them [NumChangesMismatch].
+       [ChangeMismatch, ChangeNotProducedByExecutor, ChangeNotProducedByMonitor,
+       ChangesOutOfOrder], and it counts them [NumChangesMismatch].
     8. It names a runtime exactly when a source was set [InvalidSchema].
     9. The blocks hold the tree pages that one Hyperbee batch of these entries makes
        [IndexPagesMismatch]: else readers of the index could be led past an entry.
@@ -238,10 +240,6 @@ class _Replay:
             else:
                 yield from self._compare(item)
         except Broken as stop:
-            if stop.violation.code is ViolationCode.UNEXPECTED_PATH:
-                # The operation itself is right. Whoever began to replay behind it finds the same
-                # entry, and has to state the same.
-                raise
             raise Broken(
                 stop.violation.at_operation(transaction.seq, ack.origin, ack.seq, item.block)
             ) from None

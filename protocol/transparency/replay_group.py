@@ -105,6 +105,10 @@ def _read_transaction(entries: Entries, seq: int, members: Members) -> Step[Tran
     size = 0
     at_end = True
     for position in range(seq + 1, entries.length):
+        # What stands behind the writes that the ack counts is not its transaction's; whoever
+        # begins to replay there must come to the same finding.
+        if len(behind) == ack.num_changes:
+            break
         following = yield from entries.read(position)
         # No contract may write so much, so what is read is enough to tell.
         too_much = len(behind) > MAX_CHANGES_PER_OPERATION or size > MAX_CHANGE_BYTES_PER_OPERATION

@@ -439,8 +439,8 @@ def test_what_stands_before_a_cheat_is_verified() -> None:
     past = history()
     past.writes.append(write(b"z", 0))
     verdict, news = drive(past)
-    assert verdict.state.operations == 3
-    assert sum(len(item.acks) for item in news) == 3
+    assert verdict.state.operations == 4
+    assert sum(len(item.acks) for item in news) == 4
 
 
 def test_the_first_of_several_cheats_is_reported() -> None:

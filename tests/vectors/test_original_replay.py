@@ -205,7 +205,7 @@ CHEATS: dict[str, tuple[Callable[[Original], object], ViolationCode, int]] = {
     ),
     "an extra write": (
         lambda db: db.blocks.insert(6, encode_block(b"other", b"\x01", b"")),
-        ViolationCode.CHANGE_NOT_PRODUCED_BY_MONITOR,
+        ViolationCode.UNEXPECTED_PATH,
         6,
     ),
     "a wrong count": (

@@ -108,11 +108,11 @@ def report_shape(report: VerifyReport) -> dict[str, Any]:
     return shape if report.reason is None else {**shape, "reason": report.reason}
 
 
-def violated_shape(fraud: ContractFraudProof, operations: int, seconds: float) -> dict[str, Any]:
+def violated_shape(fraud: ContractFraudProof, seconds: float) -> dict[str, Any]:
     """What ``verify`` answers when the executor broke the contract."""
     return {
         "verdict": "violated",
-        "operations": operations,
+        "operations": fraud.operations,
         "index_length": fraud.proof.length,
         "seconds": round(seconds, 6),
         "proof": None if fraud.file is None else str(fraud.file),

@@ -105,10 +105,17 @@ def _read_cache(path: Path) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
+def _make_private(directory: Path) -> None:
+    """Make a directory and those above it that are missing, for this user alone."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def _write_cache(path: Path, answer: dict[str, Any]) -> None:
     """Write by a temporary name, so that a reader sees all of it or nothing."""
     body = json.dumps(answer).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_private(path.parent)
     descriptor, name = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -11,15 +11,10 @@ from typing import Any
 
 import trio
 
-from protocol.encoding.paths import ACKS_PREFIX, GENESIS_ACK, format_key
-
 from ...errors import NotFound
 from ...frauds import ContractFraudProof
 from ..session import BackgroundMonitor, Session
 from ..shapes import event_shape, fraud_shape, report_shape, violated_shape
-
-ACKS_PATH = format_key(ACKS_PREFIX.rstrip(b"\0")) + "/"
-GENESIS_ACK_PATH = format_key(GENESIS_ACK)
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +26,7 @@ async def verify(session: Session) -> dict[str, Any]:
         report = await session.database.verify()
     except ContractFraudProof as fraud:
         seconds = time.perf_counter() - started
-        return violated_shape(fraud, await _operations_before(session, fraud), seconds)
+        return violated_shape(fraud, seconds)
     return report_shape(report)
 
 
@@ -73,16 +68,6 @@ async def show_fraud(session: Session, *, fraud: str) -> dict[str, Any]:
     """One fraud proof in full; ``proof`` is what its file holds."""
     found = session.database.fraud(fraud)
     return {**fraud_shape(found), "proof": json.loads(found.to_json())}
-
-
-async def _operations_before(session: Session, fraud: ContractFraudProof) -> int:
-    """How many operations were verified before the one at fault: one for each ack."""
-    violation = fraud.proof.violation
-    end = violation.seq if violation.ack_seq is None else violation.ack_seq
-    count = 0
-    async for entry in session.database.index.history(end=end):
-        count += entry.path.startswith(ACKS_PATH) and entry.path != GENESIS_ACK_PATH
-    return count
 
 
 async def _shaped(found: AsyncIterator[Any]) -> AsyncGenerator[dict[str, Any], None]:
