@@ -15,14 +15,14 @@ import trio
 from protocol.crypto.keys import KeyPair
 from protocol.transparency import frauds as protocol_frauds
 from protocol.transparency.frauds import CannotTell, Violated
-from protocol.transparency.records import genesis_batch
 
 from .config import Address, DirectoryConfig, read_config, write_config
 from .contracts.engine import Method, Value
-from .errors import CannotTellYet, NotAllowed, NotFound, StoreDamaged, UsageProblem
+from .errors import CannotTellYet, NotAllowed, NotFound, UsageProblem
 from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore
 from .key_text import parse_key
 from .ledger.contract_runner import ContractRunner
+from .ledger.genesis import create_index
 from .ledger.index import Index
 from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
@@ -37,7 +37,6 @@ from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .transactions import Transaction
 
-INDEX_NAME = "index"
 CACHE_NAME = "compiled"
 
 # How long ``verify`` waits for one block from peers before it says that it cannot tell.
@@ -88,7 +87,8 @@ class Database:
         self._own = OwnOplogs(store)
         self._local: Oplog | None = None
         self._peers = DirectPeers(
-            Connections(store.cores, KeyPair.from_seed(os.urandom(32))), nursery
+            Connections(store.cores, KeyPair.from_seed(os.urandom(32)), store.wait_for_room),
+            nursery,
         )
         self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
         self._participant = Participant(
@@ -131,19 +131,10 @@ class Database:
                     advice="Choose another directory, or remove this one with `vitra destroy`.",
                 )
             async with Corestore.open(path) as store:
-                own = OwnOplogs(store)
                 config = DirectoryConfig() if path is None else read_config(path)
-                local = await _own_or_new(own, config)
-                core = await store.get(name=INDEX_NAME, allow_truncation=False)
-                if core.length == 0:
-                    await _write_genesis(core, contract, [local.key, *keys], compiled.runtime_id)
-                elif await Index.of(core).contract_source() != contract:
-                    # A creation that was cut off between its genesis and its vitra.json.
-                    raise NotAllowed(
-                        f"{path} holds the unfinished creation of another database.",
-                        unchanged="It was not changed.",
-                        advice="Remove it with `vitra destroy`, or choose another directory.",
-                    )
+                local = await OwnOplogs(store).open_or_create(config.local_oplog)
+                members = [local.key, *keys]
+                core = await create_index(store, contract, members, compiled.runtime_id)
                 if path is not None:
                     made = replace(config, key=core.key, role="executor", local_oplog=local.key)
                     write_config(path, made)
@@ -444,29 +435,6 @@ async def _open_runner(directory: Path | None) -> AsyncIterator[ContractRunner]:
     cache = None if directory is None else directory / CACHE_NAME
     async with ContractRunner.open(cache) as runner:
         yield runner
-
-
-async def _own_or_new(own: OwnOplogs, config: DirectoryConfig) -> Hypercore:
-    """The oplog that the directory publishes to, made when it has none."""
-    if config.local_oplog is not None:
-        core = await own.open(config.local_oplog)
-        if core is None:
-            raise StoreDamaged(f"Oplog {config.local_oplog.hex()} is not in the store.")
-        return core
-    keys = own.all()
-    if keys:
-        core = await own.open(keys[0])
-        assert core is not None
-        return core
-    return await own.create()
-
-
-async def _write_genesis(
-    core: Hypercore, source: str, participants: Sequence[bytes], runtime_id: str
-) -> None:
-    async with Index.of(core).writing() as batches:
-        batches.add(genesis_batch(source, participants, runtime_id))
-        await batches.append()
 
 
 def _as_key(key: bytes | str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..errors import StoreDamaged
 from ..storage.corestore import Corestore
 from ..storage.hypercore import Hypercore
 
@@ -43,6 +44,19 @@ class OwnOplogs:
         """An own oplog by its key, or None."""
         number = self._table.get(_KEY + key)
         return None if number is None else await self._open(number.decode())
+
+    async def open_or_create(self, key: bytes | None) -> Hypercore:
+        """The oplog of a key; without a key the first of our own, made when there is none.
+
+        Raises:
+          StoreDamaged: the key is not of an own oplog, though the directory says so.
+        """
+        for own in [key] if key is not None else self.all()[:1]:
+            core = await self.open(own)
+            if core is None:
+                raise StoreDamaged(f"Oplog {own.hex()} is not in the store.")
+            return core
+        return await self.create()
 
     async def forget(self, key: bytes) -> None:
         """Stop treating an oplog as our own; its name is not used again."""
