@@ -86,6 +86,15 @@ MAX_BITFIELD_WORDS = 2**21 // 32
 MAX_QUEUED_REQUESTS = 2048
 # Requests that cannot be answered at all; JS drops a peer at the same figure.
 MAX_INVALID_REQUESTS = 64
+# Answers of a log: at once, once for each of its blocks, and each second. An honest peer asks for a
+# block once, seldom twice, and has at most 512 requests in flight, so at no speed does it come to
+# the end; who goes on asking costs a tenth of a core (an answer takes about 50 us).
+ANSWERS_PER_PEER = (4096, 2, 2000.0)
+# The same for all peers of a log together: a peer that comes back begins anew, the log does not.
+# Half of a core.
+ANSWERS_PER_LOG = (16 * 1024, 8, 10_000.0)
+# Whose budget is used up waits this long, and is then served as many answers as have come to be.
+BUDGET_PAUSE_SECONDS = 0.05
 # Extension messages are control messages; we register none, others use a few hundred bytes.
 MAX_EXTENSION_NAME_BYTES = 256
 MAX_EXTENSION_MESSAGE_BYTES = 64 * 1024
@@ -96,6 +105,21 @@ MAX_BLOCKS_REMEMBERED_AHEAD = 2**15
 MIN_REQUESTS_IN_FLIGHT = 16
 MAX_REQUESTS_IN_FLIGHT = 512
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
+
+# Bans --------------------------------------------------------------------------------------------
+
+# ``ban_weight`` of the faults of an address, added up: two false proofs, or ten lesser faults. One
+# false proof may come from a damaged disk.
+BAN_AT_WEIGHT = 100.0
+# Half of it is forgotten in this time: long enough that attacking costs more than it brings, short
+# enough for the next owner of the address.
+BAN_HALF_LIFE_SECONDS = 600.0
+# Below this a ban ends, so it lasts at least one half-life.
+UNBAN_AT_WEIGHT = 50.0
+# No ban is longer than four half-lives after the last fault.
+MAX_BAN_WEIGHT = 800.0
+# Addresses with faults that are remembered; those charged longest ago are forgotten first.
+MAX_BAN_ENTRIES = 16 * 1024
 
 # Hyperbee ----------------------------------------------------------------------------------------
 
@@ -153,3 +177,54 @@ MAX_PAYLOAD_ADDRESSES = 32
 # A put carries key, signature, token, target and headers of about 220 bytes beside the value, and
 # all fits into MAX_SENT_DATAGRAM_BYTES.
 MAX_DHT_VALUE_BYTES = 960
+# An owner of a /24 has 256 addresses, and so as many node ids, for the price of one.
+MAX_SUBNET_NODES_PER_ROW = 2
+# Numbers of requests have 16 bits; with this many in use a free one is found at once. The window
+# keeps at most 160 in the air.
+MAX_DHT_OUTSTANDING_REQUESTS = 16 * 1024
+# Hosts that answered us, and how long that is good for: as long as nodes keep announces.
+MAX_PROVEN_HOSTS = 16 * 1024
+PROVEN_HOST_SECONDS = 20 * 60.0
+# Hosts whose questions wait until they answer a ping: 2 MiB in the worst case.
+MAX_HELD_HOSTS = 1024
+MAX_HELD_REQUESTS_PER_HOST = 16
+# A client repeats its question after a second; then it may be pinged again.
+RETURN_PATH_CHECK_SECONDS = 0.9
+# Handshakes that may make us compute a Diffie-Hellman (0.4 ms): tokens each second, and at once. A
+# client sends each handshake through several relays, four times at most; NATs share a host; the
+# total keeps it below a tenth of a core (hyperdht issue 294).
+HANDSHAKES_PER_ADDRESS = (4.0, 16.0)
+HANDSHAKES_PER_HOST = (16.0, 64.0)
+HANDSHAKES_PER_SUBNET = (32.0, 128.0)
+HANDSHAKES_TOTAL = (250.0, 250.0)
+MAX_RATE_LIMIT_ENTRIES = 16 * 1024
+
+# UDX ---------------------------------------------------------------------------------------------
+
+# The receive buffer of npm udx-native; no path of the Internet carries more than 1500.
+MAX_UDX_DATAGRAM_BYTES = 2048
+# Ranges in one SACK; libudx writes no more, and 50 of them stay below the smallest MTU.
+MAX_UDX_SACK_RANGES = 50
+# Unread bytes of one stream: the window that JS advertises. It fills only when nobody reads.
+UDX_WINDOW_BYTES = 4 * 1024 * 1024
+# The same before the stream is connected, when its address is not yet known to be the peer's.
+UDX_EARLY_WINDOW_BYTES = 64 * 1024
+# How far ahead of its turn a packet is kept: a full window of the smallest full packets. Without
+# it, a window of one-byte packets would cost 100 times its size.
+MAX_UDX_REORDER_PACKETS = 4096
+# What one stream may hold out of order in any case, and what all streams of a node share beyond
+# that. 200 peers that leave out their first packet cost 77 MiB.
+MAX_UDX_OWN_REORDER_BYTES = 64 * 1024
+UDX_SHARED_REORDER_BYTES = 64 * 1024 * 1024
+# Packets in flight, whatever window a peer offers: 11 MiB, 100 ms at 1 Gbit/s.
+MAX_UDX_FLIGHT_PACKETS = 8192
+# Unordered messages nobody has taken, and those that wait for the connection; the rest is dropped,
+# as datagrams are. Hole punching and relays use one at a time.
+MAX_UDX_MESSAGES = 256
+# JS nodes ignore longer delays. The number bounds what strangers make us remember.
+MAX_DELAYED_PING_SECONDS = 10.0
+MAX_DELAYED_PINGS = 1024
+# Nodes that are pinged at once because somebody says that they are gone.
+MAX_SIDE_CHECKS = 10
+# Nodes of an earlier query that a new one begins with.
+MAX_QUERY_SEEDS = 20

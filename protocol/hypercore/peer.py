@@ -19,11 +19,12 @@ from __future__ import annotations
 from enum import Enum
 
 from ..errors import RemoteProtocolError
-from ..limits import MAX_QUEUED_REQUESTS
+from ..limits import ANSWERS_PER_PEER, MAX_QUEUED_REQUESTS
 from .bitfield import RemoteBlocks
 from .messages import Sync, Want
 from .outstanding import RequestLog
 from .proof import Request
+from .request_budget import BudgetRates, RequestBudget
 
 
 class Standing(Enum):
@@ -86,15 +87,16 @@ class Peer:
       accusation: what it did wrong, when ACCUSED.
       probed: forks it was asked to prove.
       queue: its requests that wait for our answer, by id.
+      budget: how many of them may be answered now.
       wants: those of it that came while it was paused.
       invalid_requests: how many of its requests could not be answered at all.
       paused: too much waits to be sent to it.
     """
 
     __slots__ = (
-        "accusation", "answered_at", "blocks", "dry_at", "heard_at", "id", "invalid_requests",
-        "news", "paused", "picked", "probed", "queue", "refusals", "refused", "requests", "said",
-        "standing", "told", "told_contiguous", "wanted", "wants",
+        "accusation", "answered_at", "blocks", "budget", "dry_at", "heard_at", "id",
+        "invalid_requests", "news", "paused", "picked", "probed", "queue", "refusals", "refused",
+        "requests", "said", "standing", "told", "told_contiguous", "wanted", "wants",
     )  # fmt: skip
 
     def __init__(self, id_: int, length: int, now: float) -> None:
@@ -116,6 +118,7 @@ class Peer:
         self.accusation: RemoteProtocolError | None = None
         self.probed: set[int] = set()
         self.queue: dict[int, Request] = {}
+        self.budget = RequestBudget(BudgetRates(*ANSWERS_PER_PEER), length, now)
         self.wants: list[Want] = []
         self.invalid_requests = 0
         self.paused = False

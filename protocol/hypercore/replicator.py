@@ -8,7 +8,8 @@ The map::
     peers         all peers, and the events to give    events        what the shell is told
     scheduler     which block from whom                asking        requests to peers
     answers       what came, verified                  stalls        slow and silent peers
-    uploader      announces, answers requests          block_proof   the fast lane of all this
+    uploader      announces, answers requests          request_budget  how many it answers
+    block_proof   the fast lane of all this
     fork_watch    other histories, reported            reorg_download  other histories, followed
 
 Messages wait until the shell asks for the next event; then they go one by one to the room they
@@ -303,7 +304,8 @@ class Replicator:
 
     def next_timer(self) -> float | None:
         """When ``handle_timer`` should be called at the latest; None for never."""
-        times = (self._stalls.next_timer(), self._uploader.announce_at)
+        uploader = self._uploader
+        times = (self._stalls.next_timer(), uploader.announce_at, uploader.answer_at)
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:

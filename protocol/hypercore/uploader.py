@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections import deque
 
 from ..errors import ReplicationError
-from ..limits import MAX_BITFIELD_WORDS, MAX_INVALID_REQUESTS, MAX_QUEUED_REQUESTS
+from ..limits import (
+    ANSWERS_PER_LOG,
+    BUDGET_PAUSE_SECONDS,
+    MAX_BITFIELD_WORDS,
+    MAX_INVALID_REQUESTS,
+    MAX_QUEUED_REQUESTS,
+)
 from .block_proof import encode_block_answer, prove_block
 from .core import CoreReader
 from .merkle import upgrade_nodes
@@ -37,6 +43,7 @@ from .peer import Peer
 from .peers import Peers
 from .proof import Request
 from .prover import CannotProve, build_proof
+from .request_budget import BudgetRates, RequestBudget
 
 # Downloaded blocks are announced together, at latest after this time and this many runs.
 _ANNOUNCE_SECONDS = 0.1
@@ -48,14 +55,21 @@ _NO_DATA_BYTES = 1024
 
 
 class Uploader:
-    """Serves one log to all peers."""
+    """Serves one log to all peers.
+
+    Attributes:
+      announce_at: when what was downloaded is announced at the latest.
+      answer_at: when requests that had to wait for a budget are looked at again.
+    """
 
     def __init__(self, core: CoreReader, peers: Peers) -> None:
         self._core = core
         self._peers = peers
         self._turns: deque[Peer] = deque()
         self._runs: list[tuple[int, int]] = []
+        self._budget = RequestBudget(BudgetRates(*ANSWERS_PER_LOG), core.head.length, 0.0)
         self.announce_at: float | None = None
+        self.answer_at: float | None = None
 
     # telling --------------------------------------------------------------------------------------
 
@@ -211,7 +225,7 @@ class Uploader:
           ReplicationError: too many of them wait already.
         """
         if peer.queue_is_full:
-            raise ReplicationError("the peer keeps sending requests without reading the answers")
+            raise ReplicationError("the peer has more requests waiting than any honest one")
         if not peer.queue:
             self._turns.append(peer)
         # A repeated id replaces the request before it, and goes to the end.
@@ -224,17 +238,35 @@ class Uploader:
 
     def answer_next(self) -> None:
         """Answer some requests of the peer whose turn it is, if anybody can be served."""
+        if not self._turns:
+            return
+        length, now = self._core.head.length, self._peers.now
+        self.answer_at = None
+        left_for_all = self._budget.left(length, now)
+        is_held_back = False
         for _ in range(len(self._turns)):
             peer = self._turns[0]
             if not peer.queue or peer.id not in self._peers.by_id:
                 self._turns.popleft()
                 continue
             self._turns.rotate(-1)
-            if not peer.paused:
-                size = 0
-                while peer.queue and size < _BYTES_PER_TURN:
-                    size += self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
+            if peer.paused:
+                continue
+            left = min(left_for_all, peer.budget.left(length, now))
+            if left > 0:
+                self._take_turn(peer, left)
                 return
+            is_held_back = True
+        if is_held_back:
+            self.answer_at = now + BUDGET_PAUSE_SECONDS
+
+    def _take_turn(self, peer: Peer, left: int) -> None:
+        size = answers = 0
+        while peer.queue and size < _BYTES_PER_TURN and answers < left:
+            size += self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
+            answers += 1
+        peer.budget.spend(answers)
+        self._budget.spend(answers)
 
     def _answer(self, peer: Peer, request: Request) -> int:
         """Answer one request; gives the size of the answer."""

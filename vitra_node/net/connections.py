@@ -13,7 +13,8 @@ import trio
 
 from protocol.crypto.keys import KeyPair
 
-from .errors import ConnectionFailed
+from .bans import Bans
+from .errors import ConnectionFailed, PeerFault
 from .peer_sink import CoreSource
 from .session import Session, replicate
 
@@ -87,6 +88,9 @@ class Connections:
     Attributes:
       live: those that have not ended.
       failures: the newest of those that ended badly.
+      bans: what peers did wrong, and who is refused for it.
+      fault_count: connections that ended because the peer broke the protocol.
+      refused_count: connections turned away because their address is banned.
     """
 
     def __init__(
@@ -98,6 +102,9 @@ class Connections:
         """``key_pair`` is the node's static key; for the rest see ``session.replicate``."""
         self.live: set[Connection] = set()
         self.failures: deque[Failure] = deque(maxlen=MAX_REMEMBERED_FAILURES)
+        self.bans = Bans()
+        self.fault_count = 0
+        self.refused_count = 0
         self._source = source
         self._key_pair = key_pair
         self._wait_for_room = wait_for_room
@@ -106,6 +113,13 @@ class Connections:
     def full(self) -> bool:
         """Whether a further connection would be turned away."""
         return len(self.live) >= MAX_CONNECTIONS
+
+    def refusal(self, address: str) -> ConnectionFailed | None:
+        """Why there is to be no connection with this address now, if so; counts it."""
+        if not self.bans.is_banned(address, trio.current_time()):
+            return None
+        self.refused_count += 1
+        return ConnectionFailed(f"{address} is banned, for it broke the protocol too often")
 
     def record(self, address: str, error: ConnectionFailed) -> None:
         """Remember a failure."""
@@ -123,8 +137,13 @@ class Connections:
 
         ``on_open`` is called once the peer has shown that it holds the keys.
 
-        Past ``MAX_CONNECTIONS`` the stream is closed at once.
+        Past ``MAX_CONNECTIONS``, and to a banned address, the stream is closed at once.
         """
+        refusal = self.refusal(address)
+        if refusal is not None:
+            # Not remembered as a failure: those who come back would push out the others.
+            await trio.aclose_forcefully(stream)
+            return refusal
         if self.full:
             await trio.aclose_forcefully(stream)
             error = ConnectionFailed(f"there are {MAX_CONNECTIONS} connections already")
@@ -135,6 +154,9 @@ class Connections:
         try:
             await connection.run(stream, self._source, self._key_pair, self._wait_for_room, on_open)
         except ConnectionFailed as error:
+            if isinstance(error, PeerFault):
+                self.fault_count += 1
+                self.bans.charge(address, error.error.ban_weight, trio.current_time())
             self.record(address, error)
             return error
         finally:

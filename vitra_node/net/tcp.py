@@ -70,8 +70,11 @@ async def connect_tcp(
 ) -> ConnectionFailed | None:
     """Connect and replicate until the connection ends; gives what went wrong, if anything.
 
-    ``on_open`` is called once the handshake is done.
+    ``on_open`` is called once the handshake is done. A banned address is not called at all.
     """
+    refusal = connections.refusal(str(address))
+    if refusal is not None:
+        return refusal
     try:
         with trio.fail_after(CONNECT_SECONDS):
             stream = await trio.open_tcp_stream(address.host, address.port)
