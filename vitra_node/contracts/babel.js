@@ -20,7 +20,7 @@
     'transform-es2015-parameters',
     'transform-es2015-destructuring',
     'transform-object-rest-spread',
-    ['transform-es2015-block-scoping', { tdz: true }],
+    'transform-es2015-block-scoping',
     'transform-es2015-template-literals',
     'transform-es2015-literals',
     'transform-es2015-function-name',
@@ -42,7 +42,7 @@
     Function(code)
   } catch (error) {
     var line = /\(line (\d+)/.exec(error.message)
-    return { error: String(error.message), line: line ? +line[1] : 1, column: 0 }
+    return { error: error.message.replace(/ \(line \d+\)/, ''), line: line ? +line[1] : 1, column: 0 }
   }
   return { code: code }
 })()

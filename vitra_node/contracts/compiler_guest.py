@@ -81,7 +81,7 @@ def _compile(
         message = _first_line(second["error"])
         raise first.refusal(message, second.get("line") or 1, second.get("column") or 0)
     return {
-        "code": second["code"],
+        "code": front_pass.finish(second["code"]),
         "methods": first.methods,
         "apply": first.apply_operations,
         "process": first.has_process,

@@ -18,27 +18,29 @@ from .engine import (
     RemoveOplog,
     SetSource,
 )
-from .errors import WorkerFault
+from .errors import ContractValueError, WorkerFault
 from .wire import Message, WireEncoder, encode_message, to_wire
 
 
 def encode_request(request: ApplyRequest) -> dict[str, Any]:
     """The JSON form of one operation to apply.
 
-    Raises:
-      ContractValueError: the operation or its metadata holds what no contract can be given.
+    One that holds what contracts cannot be given is sent as the text of its failure.
     """
     ack = request.ack
     encoder = WireEncoder()
-    return {
-        "op": encoder.encode(request.op),
-        "tags": encoder.has_tags,
-        "origin": ack.origin,
-        "seq": ack.seq,
-        "ts": ack.ts,
-        "m": to_wire(ack.metadata),
-        "process": request.run_process,
-    }
+    try:
+        return {
+            "op": encoder.encode(request.op),
+            "tags": encoder.has_tags,
+            "origin": ack.origin,
+            "seq": ack.seq,
+            "ts": ack.ts,
+            "m": to_wire(ack.metadata),
+            "process": request.run_process,
+        }
+    except ContractValueError as error:
+        return {"refused": f"TypeError: the operation is no value: {error}"}
 
 
 def result_of(message: Message, result: dict[str, Any]) -> ApplyResult:

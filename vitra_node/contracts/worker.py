@@ -20,7 +20,7 @@ from .errors import ContractCallError, HostFault, WorkerFault
 from .messages import answer_read, encode_request, result_of
 from .process import WORKER_MEMORY_BYTES, GuestProcess
 from .runtime import RUNTIME_ID, prelude_script
-from .wire import Message, decode_message, encode_message, to_wire
+from .wire import Message, decode_message, encode_code, encode_message, to_wire
 
 # A method answers a person, who should not wait longer.
 CALL_MILLISECONDS = 3_000
@@ -84,7 +84,7 @@ class _Realm:
 
     async def _load(self, process: GuestProcess) -> None:
         await self.exchange(process, prelude_script(), LOAD_MILLISECONDS)
-        body = encode_message({"t": "load", "code": self._compiled.code})
+        body = encode_code(self._compiled.code)
         await self.exchange(process, body, LOAD_MILLISECONDS)
 
 

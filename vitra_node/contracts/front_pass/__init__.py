@@ -5,10 +5,12 @@ Map of the package, in the order of the work:
 - ``syntax``   parses (tree-sitter) and finds syntax errors; positions and refusals.
 - ``refusals`` refuses what cannot run, each with its line and column.
 - ``names``    refuses globals that a contract has not, and names that are ours.
+- ``scopes``   finds variables that may be read before their declaration.
 - ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
 - ``emitter``  writes the program again, without moving lines; the rules are in ``functions``
   (coroutines, fuel), ``loops`` (fuel), ``clauses`` (catch guards), ``chains`` (``?.``, ``??``,
-  logical assignment) and ``literals``.
+  logical assignment), ``literals`` and ``variables``.
+- ``patterns`` translates regular expressions after the second stage.
 - ``output``   the written text, and the way back from a position in it to the source.
 
 The package imports nothing from outside but tree-sitter, because the compiler's process loads it
@@ -18,6 +20,7 @@ alone. Its files are hashed into the runtime id: a change of one is a new runtim
 from __future__ import annotations
 
 from .compile import FrontPass, run
+from .patterns import finish
 from .syntax import Refusal
 
-__all__ = ["FrontPass", "Refusal", "run"]
+__all__ = ["FrontPass", "Refusal", "finish", "run"]

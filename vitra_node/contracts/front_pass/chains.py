@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tree_sitter import Node
 
 from .emitter import Emitter, Rule
+from .functions import await_expression
 from .output import Part
 
 _LINKS = frozenset({"member_expression", "subscript_expression", "call_expression"})
@@ -186,9 +187,12 @@ def _arguments(emitter: Emitter, node: Node) -> list[Part]:
 
 
 def unary_expression(emitter: Emitter, node: Node) -> None:
-    """``delete a?.b`` deletes nothing when there is no a, and gives true."""
+    """An await that the tree calls void, and ``delete a?.b``, which gives true without an a."""
     operator = node.child_by_field_name("operator")
     argument = node.child_by_field_name("argument")
+    if node.start_byte in emitter.source.awaits:
+        await_expression(emitter, node)
+        return
     if operator is not None and operator.type == "delete" and _has_optional(argument):
         assert argument is not None
         emitter.copy(operator.end_byte, argument.start_byte)

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import chains, clauses, exports, functions, literals, loops, names, refusals
+from . import (
+    chains,
+    clauses,
+    exports,
+    functions,
+    literals,
+    loops,
+    names,
+    refusals,
+    variables,
+)
 from .emitter import Emitter, Rule, expression_statement
 from .output import Output
+from .scopes import find_checks
 from .syntax import Refusal, Source
 
 _RULES: dict[str, Rule] = {
@@ -16,7 +27,16 @@ _RULES: dict[str, Rule] = {
     **clauses.RULES,
     **chains.RULES,
     **literals.RULES,
+    **variables.RULES,
 }
+
+
+def _checked(rule: Rule) -> Rule:
+    return lambda emitter, node: variables.write(emitter, node, rule)
+
+
+for _kind in ("assignment_expression", "augmented_assignment_expression", "update_expression"):
+    _RULES[_kind] = _checked(_RULES.get(_kind, Emitter.children))
 
 
 @dataclass(frozen=True)
@@ -46,7 +66,7 @@ def run(text: str) -> FrontPass:
     refusals.check(source)
     names.check(source)
     found = exports.find(source)
-    output = Output(source.data, Emitter(source, _RULES).program())
+    output = Output(source.data, Emitter(source, find_checks(source), _RULES).program())
     return FrontPass(
         output.code,
         found.methods,

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from tree_sitter import Node
 
 from .output import Later, Part, first_character
+from .scopes import Checks
 from .syntax import Source
 
 Rule: TypeAlias = "Callable[[Emitter, Node], None]"
@@ -32,8 +33,11 @@ class Scope:
 class Emitter:
     """The state of one pass over a program."""
 
-    def __init__(self, source: Source, rules: dict[str, Rule]) -> None:
+    def __init__(self, source: Source, checks: Checks, rules: dict[str, Rule]) -> None:
         self.source = source
+        self.checks = checks
+        # Flags to set behind the export statement being written.
+        self.flags_due: list[str] = []
         self._rules = rules
         self.parts: list[Part] = []
         self.scopes: list[Scope] = [Scope("module")]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from tree_sitter import Node
 
-from .functions import FUNCTIONS, parameters_of
-from .syntax import Source, items
+from .syntax import FUNCTIONS, Source, items, parameters_of
 
 # Values that are certainly no functions.
 _PLAIN_VALUES = frozenset(

@@ -11,18 +11,7 @@ from tree_sitter import Node
 
 from .emitter import TICK, Emitter, Rule, declaration
 from .output import Later
-from .syntax import items, walk
-
-FUNCTIONS = frozenset(
-    {
-        "function_declaration",
-        "function_expression",
-        "generator_function_declaration",
-        "generator_function",
-        "arrow_function",
-        "method_definition",
-    }
-)
+from .syntax import FUNCTIONS, parameters_of, walk
 
 # As many as __vitra_a and __vitra_g hand through one by one.
 _MAX_PASSED = 4
@@ -40,15 +29,6 @@ def function(emitter: Emitter, node: Node) -> None:
         _coroutine(emitter, node, "generator")
     else:
         _plain(emitter, node)
-
-
-def parameters_of(node: Node) -> list[Node]:
-    """The parameters of a function, in order."""
-    single = node.child_by_field_name("parameter")
-    if single is not None:
-        return [single]
-    several = node.child_by_field_name("parameters")
-    return [] if several is None else items(several)
 
 
 def _plain(emitter: Emitter, node: Node) -> None:
@@ -229,25 +209,29 @@ def await_expression(emitter: Emitter, node: Node) -> None:
     """``await x``."""
     if emitter.scopes[-1].kind != "async":
         raise emitter.source.refusal("await works only inside an async function", node)
-    _call(emitter, node, "__vitra_w(", node.children[0])
+    # The length counts: the tree may call it void.
+    _call(emitter, node, "__vitra_w(", node.start_byte + len("await"))
 
 
 def yield_expression(emitter: Emitter, node: Node) -> None:
     """``yield``, ``yield x`` and ``yield* x``."""
     if emitter.scopes[-1].kind != "generator":
         raise emitter.source.refusal("yield works only inside a generator function", node)
+    value = node.named_children[-1].start_byte if node.named_children else node.start_byte
+    if b"\n" in emitter.source.data[node.start_byte : value]:
+        raise emitter.source.refusal("the value of yield begins on the same line", node)
     star = next((child for child in node.children if child.type == "*"), None)
     if star is not None:
-        _call(emitter, node, "__vitra_s(", star)
+        _call(emitter, node, "__vitra_s(", star.end_byte)
     else:
-        _call(emitter, node, "__vitra_y(", node.children[0])
+        _call(emitter, node, "__vitra_y(", node.children[0].end_byte)
 
 
-def _call(emitter: Emitter, node: Node, opening: str, keyword: Node) -> None:
+def _call(emitter: Emitter, node: Node, opening: str, at: int) -> None:
+    """A call of ours with what follows the offset ``at`` as its argument."""
     emitter.text(opening)
-    at = keyword.end_byte
     for child in node.children:
-        if child.start_byte >= keyword.end_byte:
+        if child.start_byte >= at:
             at = emitter.gap(at, child)
             emitter.visit(child)
     emitter.copy(at, node.end_byte)
@@ -269,10 +253,15 @@ def default_value(emitter: Emitter, node: Node) -> None:
 def field_definition(emitter: Emitter, node: Node) -> None:
     """A class field; its value runs once for each instance, outside of any body."""
     value = node.child_by_field_name("value")
+    if value is None:
+        # The second stage would leave it out.
+        emitter.children(node)
+        emitter.text("=void 0")
+        return
     at = node.start_byte
     for child in node.children:
         at = emitter.gap(at, child)
-        if value is not None and child.id == value.id:
+        if child.id == value.id:
             emitter.isolated(child, "field")
         else:
             emitter.visit(child)

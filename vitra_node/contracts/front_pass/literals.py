@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node
 
 from .emitter import Emitter, Rule
+from .output import halves
+
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
 def number(emitter: Emitter, node: Node) -> None:
@@ -28,6 +33,34 @@ _REFUSED_FLAGS = {
 }
 
 
+def escape(emitter: Emitter, node: Node) -> None:
+    """An escape in a text or template; those of halves name the engine's units."""
+    text = emitter.source.text(node)
+    if text[1:2] != "u":
+        emitter.children(node)
+        return
+    point = int(text[2:].strip("{}"), 16)
+    if 0xE000 <= point <= 0xE7FF:
+        raise emitter.source.refusal(
+            "the characters U+E000 to U+E7FF are not available in contracts", node
+        )
+    if point > 0xFFFF:
+        units: tuple[int, ...] = halves(point)
+    elif 0xD800 <= point <= 0xDFFF:
+        units = (point + 0x800,)
+    else:
+        emitter.children(node)
+        return
+    template = node.parent
+    if template is not None and template.type == "template_string":
+        tagged = template.parent
+        if tagged is not None and tagged.type == "call_expression":
+            raise emitter.source.refusal(
+                "escapes of characters beyond U+FFFF in tagged templates are not available", node
+            )
+    emitter.text("".join(f"\\u{unit:04x}" for unit in units))
+
+
 def regex(emitter: Emitter, node: Node) -> None:
     """A regular expression of features that the engine has."""
     pattern_node = node.child_by_field_name("pattern")
@@ -42,6 +75,9 @@ def regex(emitter: Emitter, node: Node) -> None:
                 node,
             )
     rewritten = _pattern(emitter, node, pattern, "s" in flags)
+    if "u" in flags:
+        # The second stage takes the flag away; it must see characters, not halves.
+        rewritten = _BEYOND.sub(lambda found: f"\\u{{{ord(found[0]):x}}}", rewritten)
     if rewritten == pattern and "s" not in flags:
         emitter.children(node)
     else:
@@ -81,4 +117,4 @@ def _pattern(emitter: Emitter, node: Node, pattern: str, dot_all: bool) -> str:
     return "".join(out)
 
 
-RULES: dict[str, Rule] = {"number": number, "regex": regex}
+RULES: dict[str, Rule] = {"number": number, "regex": regex, "escape_sequence": escape}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from .functions import FUNCTIONS, parameters_of
-from .syntax import Source, walk
+from .syntax import FUNCTIONS, Source, parameters_of, walk
 
 # Values of the realm that the prelude leaves in place.
 _REALM = (
@@ -40,6 +39,8 @@ def check(source: Source) -> None:
         if node.type not in _REFERENCES | _BINDINGS:
             continue
         name = source.text(node)
+        if any(character > "\uffff" for character in name):
+            raise source.refusal("names with characters beyond U+FFFF are not available", node)
         if "\\" in name:
             raise source.refusal("escapes in names are not available in contracts", node)
         if name.startswith(_OURS):

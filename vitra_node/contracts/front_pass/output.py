@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeAlias
 
 
@@ -33,7 +34,7 @@ class Output:
             pieces.append(piece)
             length += len(piece)
         self._data = b"".join(pieces)
-        self.code = self._data.decode()
+        self.code = in_engine_characters(self._data.decode())
 
     def source_offset(self, line: int, column: int) -> int:
         """The place in the source that a position (line from 1, column from 0) stems from."""
@@ -47,6 +48,23 @@ class Output:
                 break
             best = origin + offset - start
         return best
+
+
+def in_engine_characters(text: str) -> str:
+    """Write characters beyond U+FFFF as the engine does, see prelude/08-text.js."""
+    return text if text.isascii() else _BEYOND.sub(_halves, text)
+
+
+def halves(point: int) -> tuple[int, int]:
+    """The two units that stand for a character beyond U+FFFF in the engine."""
+    return 0xE000 + ((point - 0x10000) >> 10), 0xE400 + ((point - 0x10000) & 0x3FF)
+
+
+_BEYOND = re.compile("[\U00010000-\U0010ffff]")
+
+
+def _halves(found: re.Match[str]) -> str:
+    return "".join(map(chr, halves(ord(found[0]))))
 
 
 def first_character(source: bytes, parts: list[Part]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import tree_sitter_javascript
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Tree
 
 # Babel walks the program recursively, and Duktape's stack for that is not deep. Programs written
 # by people stay below a third of it.
@@ -13,6 +14,10 @@ MAX_DEPTH = 120
 
 # At 128 KiB the compiler needs about as long as a person waits for one.
 MAX_SOURCE_BYTES = 128 * 1024
+
+
+# They stand for the halves of characters beyond U+FFFF in the engine.
+_SHIFTED = re.compile("[\ue000-\ue7ff]")
 
 
 class Refusal(Exception):
@@ -37,11 +42,39 @@ class Source:
             raise Refusal(f"the source has more than {MAX_SOURCE_BYTES} bytes", 1, 1)
         if b"\x00" in self.data:
             raise self.refusal_at("the source has a NUL in it", self.data.index(b"\x00"))
-        parser = Parser(Language(tree_sitter_javascript.language()))
+        shifted = _SHIFTED.search(text)
+        if shifted is not None:
+            raise self.refusal_at(
+                "the characters U+E000 to U+E7FF are not available in contracts",
+                len(text[: shifted.start()].encode()),
+            )
+        # Where await stands for the operator although the tree says void, in bytes.
+        self.awaits: set[int] = set()
         # The tree must outlive its nodes.
-        self._tree = parser.parse(self.data)
+        self._tree = self._parse()
         self.root = self._tree.root_node
         self._check_syntax()
+
+    def _parse(self) -> Tree:
+        """Parse with every ``await`` as an operator.
+
+        The grammar takes ``await (a).b`` for a call of a function named await. ``void`` has the
+        same rank among the operators and is no name, so the parser is shown that instead.
+        """
+        parser = Parser(Language(tree_sitter_javascript.language()))
+        shown = bytearray(self.data)
+        while True:
+            tree = parser.parse(bytes(shown))
+            names = [
+                node.start_byte
+                for node in walk(tree.root_node)
+                if node.type == "identifier" and node.text == b"await"
+            ]
+            if not names:
+                return tree
+            for offset in names:
+                shown[offset : offset + 5] = b"void "
+                self.awaits.add(offset)
 
     def text(self, node: Node) -> str:
         """The node as written."""
@@ -107,3 +140,23 @@ def items(node: Node) -> list[Node]:
 
 
 COMMENTS = frozenset({"comment", "html_comment"})
+
+FUNCTIONS = frozenset(
+    {
+        "function_declaration",
+        "function_expression",
+        "generator_function_declaration",
+        "generator_function",
+        "arrow_function",
+        "method_definition",
+    }
+)
+
+
+def parameters_of(node: Node) -> list[Node]:
+    """The parameters of a function, in order."""
+    single = node.child_by_field_name("parameter")
+    if single is not None:
+        return [single]
+    several = node.child_by_field_name("parameters")
+    return [] if several is None else items(several)

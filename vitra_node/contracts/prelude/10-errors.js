@@ -81,35 +81,3 @@ function errorText (error) {
   if (text.length > MAX_ERROR_CHARS) text = text.slice(0, MAX_ERROR_CHARS)
   return wellFormed(text)
 }
-
-// Replaces half characters (lone surrogates) by U+FFFD.
-function wellFormed (text) {
-  if (!hasHalves(text)) return text
-  var out = ''
-  for (var i = 0; i < text.length; i++) {
-    var unit = text.charCodeAt(i)
-    if (unit < 0xd800 || unit > 0xdfff) {
-      out += text.charAt(i)
-    } else if (unit < 0xdc00 && isLow(text.charCodeAt(i + 1))) {
-      out += text.charAt(i) + text.charAt(++i)
-    } else {
-      out += '\ufffd'
-    }
-  }
-  return out
-}
-
-var hasSurrogates = /[\ud800-\udfff]/
-
-// The methods of RegExp count fuel; the prelude's own checks do not.
-function hasHalves (text) {
-  return nativeTest.call(hasSurrogates, text)
-}
-
-function isLow (unit) {
-  return unit >= 0xdc00 && unit <= 0xdfff
-}
-
-function isWellFormed (text) {
-  return !hasHalves(text) || wellFormed(text) === text
-}

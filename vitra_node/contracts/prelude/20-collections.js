@@ -72,8 +72,7 @@ defineIterator(String.prototype, function () {
   var at = 0
   return makeIterator(function () {
     if (at >= text.length) return { value: undefined, done: true }
-    var unit = text.charCodeAt(at)
-    var size = unit >= 0xd800 && unit <= 0xdbff && isLow(text.charCodeAt(at + 1)) ? 2 : 1
+    var size = isPair(text, at) ? 2 : 1
     var character = text.slice(at, at + size)
     at += size
     return { value: character, done: false }

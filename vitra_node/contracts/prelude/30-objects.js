@@ -136,15 +136,20 @@ hidden(JSON, {
     var text = nativeStringify(value, replacer, space)
     if (typeof text !== 'string') return text
     chargeText(text)
-    if (!hasHalves(text)) return text
-    return text.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, function (found) {
-      return found.length === 2 ? found : '\\u' + found.charCodeAt(0).toString(16)
+    // The engine escapes these two, the standard does not.
+    if (nativeIndexOf.call(text, '\\u202') !== -1) {
+      text = nativeReplace.call(text, UNIT_ESCAPE, function (found, escape) {
+        return escape === 'u2028' ? '\u2028' : escape === 'u2029' ? '\u2029' : found
+      })
+    }
+    return replaceLone(text, function (half) {
+      return '\\u' + (nativeCharCodeAt.call(half, 0) - HALF_SHIFT).toString(16)
     })
   },
   parse: function parse (text, reviver) {
     text = String(text)
     chargeText(text)
-    return nativeParse(text, reviver)
+    return nativeParse(nativeIndexOf.call(text, '\\u') === -1 ? text : unescapeHalves(text), reviver)
   }
 })
 defineProperty(JSON, Symbol.toStringTag, { value: 'JSON', configurable: true })

@@ -32,16 +32,8 @@ function relativeIndex (value, length, otherwise) {
   hidden(ArrayPrototype, own)
 })
 
-// JavaScript orders text by UTF-16 units; the engine's `<` orders it by code points.
 function compareText (a, b) {
-  if (a === b) return 0
-  if (!hasHalves(a) && !hasHalves(b)) return a < b ? -1 : 1
-  var length = Math.min(a.length, b.length)
-  for (var i = 0; i < length; i++) {
-    var difference = a.charCodeAt(i) - b.charCodeAt(i)
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
+  return a === b ? 0 : a < b ? -1 : 1
 }
 
 function mergeSort (items, compare) {

@@ -33,6 +33,9 @@ function repeatText (text, count) {
   return out
 }
 
+// The first halves of the blocks beyond U+FFFF that hold letters in two cases.
+var CASED_PAIRS = /[\ue001\ue003\ue006\ue01b\ue03a][\ue400-\ue7ff]/
+
 var WHITE_START = /^[\s\ufeff\u00a0]+/
 var WHITE_END = /[\s\ufeff\u00a0]+$/
 
@@ -81,7 +84,7 @@ hidden(String.prototype, {
     if (isRegExp(pattern) && !pattern.global) {
       throw new TypeError('String.prototype.matchAll called with a non-global RegExp argument')
     }
-    var search = isRegExp(pattern) ? new RegExp(pattern.source, pattern.flags) : new RegExp(pattern, 'g')
+    var search = isRegExp(pattern) ? new NativeRegExp(pattern.source, pattern.flags) : new RegExp(pattern, 'g')
     if (isRegExp(pattern)) search.lastIndex = pattern.lastIndex
     var done = false
     return makeIterator(function () {
@@ -142,10 +145,16 @@ function expandReplacement (pattern, found, at, text) {
   'concat'
 ].forEach(function (name) {
   var native = String.prototype[name]
-  var method = function (a, b) {
+  var isCase = name === 'toLowerCase' || name === 'toUpperCase'
+  var takesPattern = name === 'match' || name === 'search'
+  var method = function (a) {
     var text = thisText(this)
     chargeText(text)
     if (name === 'split' && a === '') charge(text.length / 8)
+    if (isCase && nativeTest.call(CASED_PAIRS, text)) {
+      throw new RangeError(name + ' of characters beyond U+FFFF is not available in contracts')
+    }
+    if (takesPattern && !isRegExp(a)) return native.call(text, new RegExp(a))
     return native.apply(text, arguments)
   }
   defineProperty(method, 'name', { value: name, configurable: true })
@@ -168,6 +177,41 @@ hidden(String, {
     return out
   }
 })
+
+// Patterns made at run time; those in the source are translated by the compiler.
+var NativeRegExp = RegExp
+
+function RegExpConstructor (pattern, flags) {
+  if (isRegExp(pattern)) {
+    if (flags === undefined && !(this instanceof RegExpConstructor)) return pattern
+    return new NativeRegExp(pattern.source, flags === undefined ? pattern.flags : String(flags))
+  }
+  pattern = pattern === undefined ? '' : String(pattern)
+  chargeText(pattern)
+  if (nativeTest.call(/\\[pPk]|\(\?</, pattern) && hasNewGroups(pattern)) {
+    throw new SyntaxError('Invalid regular expression: named groups, lookbehind and property escapes are not available in contracts')
+  }
+  return new NativeRegExp(translatePattern(pattern), flags === undefined ? '' : String(flags))
+}
+defineProperty(RegExpConstructor, 'name', { value: 'RegExp' })
+defineProperty(RegExpConstructor, 'length', { value: 2 })
+defineProperty(RegExpConstructor, 'prototype', { value: NativeRegExp.prototype, writable: false })
+hidden(NativeRegExp.prototype, { constructor: RegExpConstructor })
+hidden(GLOBAL, { RegExp: RegExpConstructor })
+
+function hasNewGroups (pattern) {
+  var plain = nativeReplace.call(pattern, /\\[^k]/g, '')
+  return nativeTest.call(/\(\?<|\\k</, plain)
+}
+
+// Escapes of halves; the private-use characters that stand for them match nothing else.
+function translatePattern (pattern) {
+  return nativeReplace.call(pattern, UNIT_ESCAPE, function (found, escape) {
+    var unit = escape.length === 5 ? parseInt(escape.slice(1), 16) : 0
+    if (unit >= 0xd800 && unit <= 0xdfff) return '\\u' + (unit + HALF_SHIFT).toString(16)
+    return unit >= 0xe000 && unit <= 0xe7ff ? '\\ue800' : found
+  })
+}
 
 // A regular expression costs what it looks at; one that runs wild is stopped by the wall clock.
 hidden(RegExp.prototype, {

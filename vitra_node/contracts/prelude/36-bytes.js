@@ -100,7 +100,7 @@ hidden(TextEncoderConstructor.prototype, {
         bytes.push(parseInt(encoded.slice(i + 1, i + 3), 16))
         i += 2
       } else {
-        bytes.push(encoded.charCodeAt(i))
+        bytes.push(nativeCharCodeAt.call(encoded, i))
       }
     }
     return new Uint8Array(bytes)

@@ -159,14 +159,17 @@ helpers.taggedTemplateLiteral = function (cooked, raw) {
 helpers.interopRequireDefault = function (module) { return module }
 helpers.interopRequireWildcard = function (module) { return module }
 
-// Reads of a variable before its declaration ran.
-var UNDECLARED = {}
-helpers.temporalUndefined = UNDECLARED
-helpers.temporalRef = function (value, name) {
-  if (value === UNDECLARED) {
-    throw new ReferenceError("Cannot access '" + name + "' before initialization")
-  }
-  return value
+// A use of a variable before its declaration ran.
+function usedTooEarly (name) {
+  throw new ReferenceError("Cannot access '" + name + "' before initialization")
+}
+
+// An object literal with a prototype, which travels as a property.
+function withPrototype (object) {
+  var prototype = object.__vitra_o
+  delete object.__vitra_o
+  if (isObject(prototype) || prototype === null) setPrototypeOf(object, prototype)
+  return object
 }
 
 helpers['typeof'] = function (value) { return typeof value }

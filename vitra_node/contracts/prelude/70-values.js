@@ -37,7 +37,7 @@ function convert (value, what, depth) {
       return value === 0 ? 0 : value
     case 'string':
       countChars(value.length, what)
-      if (hasHalves(value) && wellFormed(value) !== value) {
+      if (!isWellFormed(value)) {
         refuse(what, 'a text with half a character (a lone surrogate) is not a value')
       }
       return value

@@ -87,9 +87,9 @@ function checkWritePath (path, what) {
 function utf8Length (text) {
   var bytes = 0
   for (var i = 0; i < text.length; i++) {
-    var unit = text.charCodeAt(i)
-    // A pair of surrogates is four bytes together.
-    bytes += unit < 0x80 ? 1 : unit < 0x800 ? 2 : unit >= 0xd800 && unit <= 0xdfff ? 2 : 3
+    var unit = nativeCharCodeAt.call(text, i)
+    // Two halves are four bytes together.
+    bytes += unit < 0x80 ? 1 : unit < 0x800 || isHigh(unit) || isLow(unit) ? 2 : 3
   }
   return bytes
 }
@@ -234,9 +234,20 @@ function isWithin (name, options) {
     (options.gte === undefined || compareNames(name, options.gte) >= 0)
 }
 
-// By UTF-8 bytes, which is by code points: what the engine's `<` does for text.
+// By UTF-8 bytes, which is by code points: halves count as more than any other unit.
 function compareNames (a, b) {
-  return a === b ? 0 : a < b ? -1 : 1
+  if (a === b) return 0
+  if (!hasHalves(a) && !hasHalves(b)) return a < b ? -1 : 1
+  var length = Math.min(a.length, b.length)
+  for (var i = 0; i < length; i++) {
+    var left = nativeCharCodeAt.call(a, i)
+    var right = nativeCharCodeAt.call(b, i)
+    if (left === right) continue
+    if (isHigh(left) || isLow(left)) left += 0x10000
+    if (isHigh(right) || isLow(right)) right += 0x10000
+    return left - right
+  }
+  return a.length - b.length
 }
 
 function mergeListing (found, changed, options) {

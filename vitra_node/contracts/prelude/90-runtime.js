@@ -5,10 +5,11 @@ var MAX_BATCH_CHARS = 4194304
 var factory
 
 var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_c',
-  '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f']
+  '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f', '__vitra_d',
+  '__vitra_o']
 
 var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, caught, asyncCall, asyncApply,
-  awaitValue, generatorCall, yieldValue, yieldAll, forAwait]
+  awaitValue, generatorCall, yieldValue, yieldAll, forAwait, usedTooEarly, withPrototype]
 
 function load (code) {
   factory = evaluate('(function (' + FACTORY_PARAMETERS.join(', ') + ') {' + code + '\n})')
@@ -116,6 +117,10 @@ function runProcess (request) {
 }
 
 function runOperation (request) {
+  if (request.refused !== undefined) {
+    reset('apply', FUEL_PER_OPERATION)
+    return { latch: undefined, metadata: null, error: request.refused, changes: [] }
+  }
   var ts = request.ts
   clock = function () { return ts }
   var metadata = request.m

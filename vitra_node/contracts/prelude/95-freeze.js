@@ -60,7 +60,7 @@ freezeAll(modules)
 freezeAll(tx)
 freezeAll(emit)
 ;[tick, caught, asyncCall, asyncApply, awaitValue, generatorCall, yieldValue, yieldAll, forAwait,
-  requireModule
+  usedTooEarly, withPrototype, requireModule
 ].forEach(freezeAll)
 freezeAll(GLOBAL)
 Object.freeze(GLOBAL)

@@ -1,0 +1,1 @@
+"""Programs and hosts that the contract tests share."""
