@@ -3,7 +3,7 @@
 Tree, signatures and replication see only the encrypted blocks. There is no authentication beyond
 that of the log: another key gives other bytes, not an error.
 
-Wire facts: specs/04-merkle-log.md section 4.8; npm ``hypercore`` 11.
+Wire facts: specs/04-merkle-log.md section 4.9; npm ``hypercore`` 11.
 """
 
 from __future__ import annotations

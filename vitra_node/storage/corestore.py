@@ -9,6 +9,7 @@ from pathlib import Path
 
 import trio
 
+from protocol.crypto.block_encryption import ENCRYPTION_KEY_BYTES
 from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 
@@ -113,6 +114,7 @@ class Corestore:
         key_pair: KeyPair | None = None,
         compat: bool = False,
         manifest: Manifest | None = None,
+        encryption_key: bytes | None = None,
         allow_truncation: bool = True,
     ) -> Hypercore:
         """The log of a name, key, key pair or manifest; the same object each time.
@@ -120,12 +122,18 @@ class Corestore:
         A log with a ``name`` is ours: writable, and found again by its name or its key. Without
         ``manifest``, a name or key pair makes a log with the default manifest of one signer, or
         with ``compat`` one whose key is the public key itself (as hypercore 10 makes them).
+        With ``encryption_key`` (32 bytes) blocks are encrypted when they are appended and decrypted
+        when they are read; files and peers hold them encrypted. It is not kept in the store: give
+        it whenever the log is opened, before its first use.
         ``allow_truncation`` false: forks of this log that peers show are reported, not followed.
 
         Raises:
-          StorageError: nothing was named, or what was named does not belong together.
+          StorageError: nothing was named, or what was named does not belong together, or the
+            encryption key has not 32 bytes or is not the one that the log is open with.
           StoreReadOnly, StoreClosed: the log had to be created and cannot be.
         """
+        if encryption_key is not None and len(encryption_key) != ENCRYPTION_KEY_BYTES:
+            raise StorageError(f"an encryption key has {ENCRYPTION_KEY_BYTES} bytes")
         named = None
         if name is not None:
             if key_pair is not None:
@@ -138,6 +146,7 @@ class Corestore:
             manifest=manifest,
             key_pair=key_pair,
             name=named,
+            encryption_key=encryption_key,
             allow_truncation=allow_truncation,
         )
 

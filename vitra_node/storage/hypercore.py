@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import trio
 
+from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.errors import LocalProtocolError
@@ -23,6 +24,7 @@ from .errors import (
     BlockOutOfRange,
     BlockTooLarge,
     NotWritable,
+    StorageError,
     StoreClosed,
 )
 from .pulse import Pulse
@@ -53,6 +55,8 @@ class Hypercore:
         self._awaited = AwaitedBlocks()
         self._truncating: trio.Event | None = None
         self._local_gets = 0
+        self._encryption_key: bytes | None = None
+        self._made_encryption: BlockEncryption | None = None
         self._replication = CoreReplication(
             storage,
             on_applied=self._applied,
@@ -104,8 +108,9 @@ class Hypercore:
 
     @property
     def byte_length(self) -> int:
-        """Bytes of all blocks at ``head``."""
-        return self._storage.head.byte_length
+        """Bytes of all blocks at ``head``; of an encrypted log, without their padding."""
+        head = self._storage.head
+        return head.byte_length - head.length * self._padding_bytes
 
     @property
     def fork(self) -> int:
@@ -123,8 +128,13 @@ class Hypercore:
         return self._replication.remote_length
 
     @property
+    def encrypted(self) -> bool:
+        """Whether blocks are encrypted when they are appended, and decrypted when they are read."""
+        return self._encryption_key is not None
+
+    @property
     def storage(self) -> CoreStorage:
-        """The ``CoreReader`` for code that proves and verifies."""
+        """The ``CoreReader`` for code that proves and verifies; its blocks are not decrypted."""
         return self._storage
 
     @property
@@ -153,12 +163,16 @@ class Hypercore:
           StoreClosed: the store is closed.
         """
         self._check_open()
-        new = _as_blocks(blocks)
+        new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._padding_bytes)
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
         while self._truncating is not None:
             await self._truncating.wait()
         if new:
+            if self._encryption_key is not None:
+                # Nothing may come between this and the staging: the numbers are part of the key.
+                tip = self._storage.tip
+                new = self._encryption.encrypt(tip.length, tip.fork, new)
             length, gathering = self._storage.stage_append(new, also)
         else:
             length, gathering = self.length, self._committer.submit(as_writes(also))
@@ -220,9 +234,15 @@ class Hypercore:
         return self._storage.has(index)
 
     def local_block(self, index: int) -> bytes | None:
-        """The block, if it is stored here."""
+        """The block, if it is stored here.
+
+        Raises:
+          DecodeError: there is an encryption key, and the block was never encrypted.
+          StoreClosed: the store is closed.
+        """
         self._check_open()
-        return self._storage.block(index)
+        block = self._storage.block(index)
+        return None if block is None else self._in_the_clear(index, block)
 
     async def get(
         self,
@@ -238,6 +258,7 @@ class Hypercore:
         Raises:
           BlockNotAvailable: not here and ``wait`` is false, or ``timeout`` seconds have passed.
           BlockOutOfRange: negative, or past the end of a log that only this store writes.
+          DecodeError: there is an encryption key, and the block was never encrypted.
           StoreReadOnly: the disk failed, so what peers send cannot be stored.
           StoreClosed: the store is, or was, closed.
         """
@@ -250,12 +271,12 @@ class Hypercore:
                 await trio.lowlevel.checkpoint_if_cancelled()
             else:
                 await trio.lowlevel.checkpoint()
-            return block
+            return self._in_the_clear(index, block)
         if not 0 <= index < MAX_LOG_LENGTH_BLOCKS or (self.writable and index >= self.length):
             raise BlockOutOfRange(f"there is no block {index} in {self.length} blocks")
         if wait:
             with trio.move_on_after(float("inf") if timeout is None else timeout):
-                return await self._fetch(index)
+                return self._in_the_clear(index, await self._fetch(index))
         raise BlockNotAvailable(f"block {index} is not stored here")
 
     async def download(self, start: int = 0, end: int | None = None) -> None:
@@ -347,6 +368,35 @@ class Hypercore:
         """The key pair became known; for the store."""
         self._storage.key_pair = key_pair
 
+    def encrypt_with(self, encryption_key: bytes) -> None:
+        """The encryption key (32 bytes) became known; for the store.
+
+        Raises:
+          StorageError: another one is in use.
+        """
+        if self._encryption_key not in (None, encryption_key):
+            raise StorageError("this log is open with another encryption key")
+        self._encryption_key = encryption_key
+
+    @property
+    def _padding_bytes(self) -> int:
+        return 0 if self._encryption_key is None else PADDING_BYTES
+
+    @property
+    def _encryption(self) -> BlockEncryption:
+        """For when there are blocks: then it is settled whether this is a compat log."""
+        if self._made_encryption is None:
+            assert self._encryption_key is not None
+            manifest = self._storage.manifest
+            compat = manifest is None or manifest.is_compat(self.key)
+            self._made_encryption = BlockEncryption(self._encryption_key, self.key, compat=compat)
+        return self._made_encryption
+
+    def _in_the_clear(self, index: int, block: bytes) -> bytes:
+        if self._encryption_key is None:
+            return block
+        return self._encryption.decrypt_untrusted(index, block)
+
     async def _fetch(self, index: int) -> bytes:
         while (block := self._storage.block(index)) is None:
             self._check_can_fetch()
@@ -401,12 +451,12 @@ class HeadChanges:
         return self._seen
 
 
-def _as_blocks(blocks: bytes | Sequence[bytes]) -> list[bytes]:
+def _as_blocks(blocks: bytes | Sequence[bytes], limit_bytes: int) -> list[bytes]:
     given: Iterable[object] = [blocks] if isinstance(blocks, _BYTES) else blocks
     new = [block if type(block) is bytes else _as_bytes(block) for block in given]
     for block in new:
-        if len(block) > MAX_BLOCK_BYTES:
-            raise BlockTooLarge(f"a block of {len(block)} bytes is over {MAX_BLOCK_BYTES}")
+        if len(block) > limit_bytes:
+            raise BlockTooLarge(f"a block of {len(block)} bytes is over {limit_bytes}")
     return new
 
 

@@ -80,6 +80,7 @@ class OpenCores:
         manifest: Manifest | None,
         key_pair: KeyPair | None,
         name: tuple[bytes, str] | None,
+        encryption_key: bytes | None,
         allow_truncation: bool,
     ) -> Hypercore:
         """The log with this key, created if it is not stored, and active from now on.
@@ -87,6 +88,7 @@ class OpenCores:
         ``manifest`` and ``key_pair`` belong to the key; ``name`` derives the key pair, and is kept.
 
         Raises:
+          StorageError: the log is open with another encryption key.
           StoreReadOnly, StoreClosed: it had to be created, or its name kept, and cannot be.
         """
         id_ = discovery_key_of(key)
@@ -96,6 +98,8 @@ class OpenCores:
             core, created = self._create(id_, key, manifest, key_pair, name, allow_truncation)
         else:
             created = self._learn(core, manifest, key_pair, name)
+        if encryption_key is not None:
+            core.encrypt_with(encryption_key)
         if id_ not in self._active:
             self._active[id_] = core
             for listener in tuple(self._listeners):

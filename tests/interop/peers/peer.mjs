@@ -12,6 +12,7 @@ import { Handles, bytes, emit, hex, serve } from './rpc.mjs'
 
 const require = createRequire(import.meta.url)
 const crypto = require('hypercore-crypto')
+const { decodeManifest } = require('hypercore/lib/verifier')
 
 const stores = new Handles()
 const cores = new Handles()
@@ -113,18 +114,21 @@ const storage = {
     await stores.get(store).close()
     stores.delete(store)
   },
-  // By `name` (writable) or by `key`.
-  'core.open': ({ store, name, key }) => openedCore(stores.get(store).get(key ? { key: bytes(key) } : { name })),
-  // A core without a store. `version` 10 gives hypercore 10; `seed` fixes the key pair.
-  'core.standalone': ({ path, version = 11, key, seed, compat, manifest }) => {
+  // By `name` (writable) or by `key`; `encryptionKey` encrypts its blocks.
+  'core.open': ({ store, name, key, encryptionKey }) => openedCore(
+    stores.get(store).get({ ...(key ? { key: bytes(key) } : { name }), encryptionKey: bytes(encryptionKey) })
+  ),
+  // A core without a store. `version` 10 gives hypercore 10; `seed` fixes the key pair, `manifest` is encoded.
+  'core.standalone': ({ path, version = 11, key, seed, compat, manifest, encryptionKey }) => {
     const Core = version === 10 ? Hypercore10 : Hypercore
-    const options = { keyPair: keyPair(seed), manifest }
+    const options = { keyPair: keyPair(seed), manifest, encryptionKey: bytes(encryptionKey) }
     if (compat !== undefined) options.compat = compat
     return openedCore(new Core(path, bytes(key), options))
   },
   'core.info': ({ core }) => coreInfo(core),
-  'core.append': async ({ core, blocks }) => {
-    await cores.get(core).append(blocks.map(bytes))
+  // `signature`: the field as the manifest demands it, for cores that one key pair cannot sign.
+  'core.append': async ({ core, blocks, signature }) => {
+    await cores.get(core).append(blocks.map(bytes), signature ? { signature: bytes(signature) } : {})
     return coreInfo(core)
   },
   // Appends `count` blocks of `size` bytes, `batch` of them at a time; block i is filled with the byte i mod 256.
@@ -142,6 +146,9 @@ const storage = {
     return coreInfo(core)
   },
   'core.get': async ({ core, index, options }) => hex(await cores.get(core).get(index, options)),
+  // The block as it is stored.
+  'core.raw': async ({ core, index }) => hex(await cores.get(core).get(index, { raw: true })),
+  'core.seek': async ({ core, bytes }) => cores.get(core).seek(bytes, { wait: false }),
   'core.has': ({ core, index }) => cores.get(core).has(index),
   'core.blocks': async ({ core, start = 0, end = -1 }) => {
     const log = cores.get(core)
@@ -149,6 +156,8 @@ const storage = {
     for (let i = start; i < (end === -1 ? log.length : end); i++) wanted.push(log.get(i))
     return (await Promise.all(wanted)).map(hex)
   },
+  // [index of the block, offset in it] of a byte.
+  'core.seek': ({ core, offset }) => cores.get(core).seek(offset),
   'core.update': async ({ core, wait = true }) => {
     await cores.get(core).update({ wait })
     return coreInfo(core)
@@ -252,8 +261,13 @@ const hyperbee = {
   'bee.version': ({ bee }) => bees.get(bee).version
 }
 
-serve({ ...storage, ...network, ...hyperbee }, async () => {
+// Closes whatever was opened.
+async function reset () {
   for (const stream of streams.objects.values()) stream.destroy()
+  for (const server of servers.objects.values()) server.close()
   for (const core of cores.objects.values()) await core.close()
   for (const store of stores.objects.values()) await store.close()
-})
+  for (const handles of [streams, servers, bees, cores, stores]) handles.objects.clear()
+}
+
+serve({ ...storage, ...network, ...hyperbee, reset }, reset)
