@@ -148,7 +148,6 @@ const storage = {
   'core.get': async ({ core, index, options }) => hex(await cores.get(core).get(index, options)),
   // The block as it is stored.
   'core.raw': async ({ core, index }) => hex(await cores.get(core).get(index, { raw: true })),
-  'core.seek': async ({ core, bytes }) => cores.get(core).seek(bytes, { wait: false }),
   'core.has': ({ core, index }) => cores.get(core).has(index),
   'core.blocks': async ({ core, start = 0, end = -1 }) => {
     const log = cores.get(core)
