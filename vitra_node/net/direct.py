@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
 
 import trio
 
+from protocol.crypto.keys import KeyPair
+
 from ..config import Address, parse_address
+from ..nursery import open_owned_nursery
 from .connections import Connections
 from .errors import ConnectionFailed
+from .peer_sink import CoreSource
 from .tcp import connect_tcp, serve_tcp
 
 log = logging.getLogger("vitra.net")
@@ -16,6 +24,33 @@ log = logging.getLogger("vitra.net")
 # A peer that went away is tried again after these seconds, then every last of them: soon enough
 # for one that restarts, seldom enough for one that is gone.
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class ReplicatingStore(Protocol):
+    """What ``direct_peers`` needs of a store; a ``Corestore`` is one."""
+
+    @property
+    def cores(self) -> CoreSource:
+        """Its logs."""
+
+    async def wait_for_room(self) -> None:
+        """Return when the disk has kept up enough to take more from peers."""
+
+
+@asynccontextmanager
+async def direct_peers(
+    store: ReplicatingStore, *, key_pair: KeyPair | None = None
+) -> AsyncIterator[DirectPeers]:
+    """Replicate the logs of ``store`` over TCP with the peers that are named.
+
+    ``key_pair`` identifies this side; a fresh one by default.
+
+    Resource handling:
+      Owns the listening sockets, the connections and their tasks; all end on leaving.
+    """
+    pair = key_pair or KeyPair.from_seed(os.urandom(32))
+    async with open_owned_nursery() as nursery:
+        yield DirectPeers(Connections(store.cores, pair, store.wait_for_room), nursery)
 
 
 class DirectPeers:
