@@ -14,7 +14,7 @@ from ..config import write_file_atomically
 from ..errors import UsageProblem
 from .asking import ask, running_node
 from .exit_codes import CANNOT_TELL, DONE, VERDICTS, VIOLATED
-from .output import safe_text
+from .output import counted, safe_text
 from .settings import Settings, takes_settings
 
 
@@ -151,7 +151,7 @@ def _report_text(report: dict[str, Any]) -> str:
             f"proof: {report['proof']}"
         )
     text = (
-        f"{report['verdict']}: {report['operations']} operations, "
+        f"{report['verdict']}: {counted(report['operations'], 'operation')}, "
         f"{report['index_length']} index blocks, {report['seconds']:.3f} s"
     )
     return f"{text}\n{safe_text(report['reason'])}" if "reason" in report else text
@@ -159,7 +159,8 @@ def _report_text(report: dict[str, Any]) -> str:
 
 def _event_text(event: dict[str, Any]) -> str:
     if event["event"] == "validated":
-        return f"validated: {event['operations']} operations, {event['index_length']} index blocks"
+        operations = counted(event["operations"], "operation")
+        return f"validated: {operations}, {event['index_length']} index blocks"
     if event["event"] == "violation":
         return (
             f"violation: {event['kind']} {event['code']}: {safe_text(event['reason'])}\n"

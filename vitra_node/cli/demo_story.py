@@ -17,7 +17,7 @@ from ..api.client import ControlClient
 from ..errors import InternalFault, Interrupted
 from .demo_processes import STEP_SECONDS, LongProcess, finished, running, shown_command
 from .exit_codes import VIOLATED
-from .output import Output
+from .output import Output, counted
 
 AMOUNT = 2
 LIE = 1
@@ -132,15 +132,16 @@ class Story:
         while event["event"] != "validated" or event["operations"] < 1:
             _expect(event["event"] != "violation", "an honest executor was accused")
             event = await self._next(monitor)
-        self._say(f"Process {monitor.pid} replayed everything: {event['operations']} operation")
-        self._say("validated, every change is what the contract makes of it.")
+        operations = counted(event["operations"], "operation")
+        self._say(f"Process {monitor.pid} replayed everything: {operations} validated,")
+        self._say("every change is what the contract makes of it.")
         self._event("validated", process="monitor", pid=monitor.pid, **_without_name(event))
         return monitor
 
     async def _verify(self) -> None:
         self._heading("The participant can check for itself, too.")
         report = await self._run("participant", "verify")
-        self._say(f"{report['verdict']}: {report['operations']} operation replayed.")
+        self._say(f"{report['verdict']}: {counted(report['operations'], 'operation')} replayed.")
         self._event("verified", process="participant", **report)
         _expect(report["verdict"] == "verified", "an honest executor is not verified")
 

@@ -10,6 +10,7 @@ from ..api.client import ControlClient
 from ..api.connection import Connection
 from ..config import parse_address, read_config
 from .asking import ask, refuse_while_running, running_node
+from .output import counted
 from .settings import Settings, takes_settings
 
 
@@ -129,7 +130,7 @@ def oplog_line(oplog: dict[str, Any]) -> str:
         "active" if oplog["active"] else "not active",
         *(["writable"] if oplog["writable"] else []),
     ]
-    return f"{oplog['key']}  {oplog['length']} operations  {', '.join(marks)}"
+    return f"{oplog['key']}  {counted(oplog['length'], 'operation')}  {', '.join(marks)}"
 
 
 def _status_text(state: dict[str, Any]) -> str:
@@ -143,7 +144,7 @@ def _status_text(state: dict[str, Any]) -> str:
     if state["executor_fault"]:
         lines.append(f"executor   stopped: {state['executor_fault']}")
     if state["monitoring"]:
-        lines.append(f"monitor    {state['validated']} operations validated")
+        lines.append(f"monitor    {counted(state['validated'], 'operation')} validated")
     if state["violation"]:
         lines.append(f"violation  {state['violation']['code']}, {state['violation']['proof']}")
     return "\n".join(lines)

@@ -29,6 +29,11 @@ def safe_text(text: str, *, keep_lines: bool = False) -> str:
     )
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 block``, ``2 blocks``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def compact_json(value: Any) -> str:
     """A value as one line of JSON for people: readable letters, no line feeds."""
     return safe_text(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))

@@ -9,7 +9,7 @@ import click
 from ..api.connection import Connection
 from .asking import ask
 from .exit_codes import DONE, VERDICTS
-from .output import compact_json, safe_text
+from .output import compact_json, counted, safe_text
 from .settings import Settings, takes_settings
 
 
@@ -72,7 +72,7 @@ def verify(settings: Settings, identifier: str) -> int:
 def _line(found: dict[str, Any]) -> str:
     return (
         f"{found['tx']}  {found['stage']:<10}  {safe_text(found['method'])}"
-        f"  {len(found['operations'])} operations"
+        f"  {counted(len(found['operations']), 'operation')}"
     )
 
 
