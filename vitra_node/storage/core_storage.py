@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakSet
 
 from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
@@ -65,6 +66,17 @@ class _Overlay:
         self.void_from = length if self.void_from is None else min(self.void_from, length)
 
 
+class SharedLength:
+    """How many blocks the log still has in common with what it was.
+
+    Attributes:
+      length: number of blocks; only ever goes down.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
 class CoreStorage:
     """One stored log: a ``CoreReader``, and a ``Participant`` of the committer.
 
@@ -94,12 +106,15 @@ class CoreStorage:
         # The head after everything staged; not signed while ``_unsigned``.
         self._tip = head_record.head
         self._unsigned = False
+        # What the newest truncation kept.
+        self._kept_length = head_record.head.length
         self._signing: TreeHead | None = None
         self._round: Round | None = None
         self._writes = Writes()
         self._record_changed = False
         self._gathering = _Overlay()
         self._in_flight = _Overlay()
+        self._shared: WeakSet[SharedLength] = WeakSet()
 
     # CoreReader ----------------------------------------------------------------------------------
 
@@ -212,6 +227,15 @@ class CoreStorage:
             self._head = self._tip = change.head
         return gathering
 
+    def share(self) -> SharedLength:
+        """Remember the present head: what it has in common with all later ones."""
+        shared = SharedLength(self._head.length)
+        if self._tip.fork != self._head.fork:
+            # A truncation is under way whose head does not show yet; its blocks are gone.
+            shared.length = min(shared.length, self._kept_length)
+        self._shared.add(shared)
+        return shared
+
     def learn(self, manifest: Manifest | None, name: tuple[bytes, str] | None) -> Round | None:
         """Remember a manifest or a name of this log; None when nothing was new."""
         new = replace(
@@ -303,6 +327,9 @@ class CoreStorage:
                 writes.delete(node_key(number, index))
         self._gathering.truncate(length)
         self._bitfield.truncate(length)
+        self._kept_length = length
+        for shared in self._shared:
+            shared.length = min(shared.length, length)
 
     # Participant ---------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.errors import LocalProtocolError
+from protocol.hypercore.byte_seek import seek_byte
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.events import ForkObserved
 from protocol.hypercore.merkle import head_at
@@ -30,6 +31,7 @@ from .errors import (
 from .pulse import Pulse
 from .records import Record, as_writes
 from .replication import CoreReplication
+from .snapshot import Snapshot
 
 # About 50 microseconds of reads between two turns of the other tasks.
 _GETS_PER_CHECKPOINT = 32
@@ -109,8 +111,7 @@ class Hypercore:
     @property
     def byte_length(self) -> int:
         """Bytes of all blocks at ``head``; of an encrypted log, without their padding."""
-        head = self._storage.head
-        return head.byte_length - head.length * self._padding_bytes
+        return self.byte_length_at(self._storage.head)
 
     @property
     def fork(self) -> int:
@@ -279,6 +280,35 @@ class Hypercore:
                 return self._in_the_clear(index, await self._fetch(index))
         raise BlockNotAvailable(f"block {index} is not stored here")
 
+    async def seek(self, byte_offset: int, *, head: TreeHead | None = None) -> tuple[int, int]:
+        """The index of the block with byte ``byte_offset``, and the offset inside that block.
+
+        Bytes count as in ``byte_length``, whose value gives ``(length, 0)``. Only the tree nodes
+        that are stored here are asked. ``head`` is an earlier head of the same fork.
+
+        Raises:
+          BlockOutOfRange: negative, or past the end of the log.
+          BlockNotAvailable: a tree node on the way is not stored here.
+          StoreClosed: the store is closed.
+        """
+        self._check_open()
+        await trio.lowlevel.checkpoint()
+        # Between a truncation and its commit, the nodes are not those of the head that shows.
+        while self._storage.tip.fork != self.fork and (writing := self._storage.writing):
+            await writing.wait()
+        try:
+            found = seek_byte(self._storage, head or self.head, byte_offset, self._padding_bytes)
+        except LocalProtocolError as error:
+            raise BlockOutOfRange(str(error)) from error
+        if found is None:
+            raise BlockNotAvailable(f"the way to byte {byte_offset} is not stored here")
+        return found
+
+    def snapshot(self) -> Snapshot:
+        """The log as it is now: read-only, and of fixed length, whatever is appended later."""
+        self._check_open()
+        return Snapshot(self, self.head, self._storage.share())
+
     async def download(self, start: int = 0, end: int | None = None) -> None:
         """Fetch the blocks from ``start`` to before ``end``; returns when all are stored here.
 
@@ -367,6 +397,10 @@ class Hypercore:
     def allow_writing(self, key_pair: KeyPair) -> None:
         """The key pair became known; for the store."""
         self._storage.key_pair = key_pair
+
+    def byte_length_at(self, head: TreeHead) -> int:
+        """Bytes of all blocks at a head of this log, without padding; for snapshots."""
+        return head.byte_length - head.length * self._padding_bytes
 
     def encrypt_with(self, encryption_key: bytes) -> None:
         """The encryption key (32 bytes) became known; for the store.

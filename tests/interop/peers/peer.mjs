@@ -121,10 +121,11 @@ const storage = {
   // A core without a store. `version` 10 gives hypercore 10; `seed` fixes the key pair, `manifest` is encoded.
   'core.standalone': ({ path, version = 11, key, seed, compat, manifest, encryptionKey }) => {
     const Core = version === 10 ? Hypercore10 : Hypercore
-    const options = { keyPair: keyPair(seed), manifest, encryptionKey: bytes(encryptionKey) }
+    const options = { keyPair: keyPair(seed), manifest: manifest ? decodeManifest(bytes(manifest)) : undefined, encryptionKey: bytes(encryptionKey) }
     if (compat !== undefined) options.compat = compat
     return openedCore(new Core(path, bytes(key), options))
   },
+  'core.snapshot': ({ core }) => openedCore(cores.get(core).snapshot()),
   'core.info': ({ core }) => coreInfo(core),
   // `signature`: the field as the manifest demands it, for cores that one key pair cannot sign.
   'core.append': async ({ core, blocks, signature }) => {
@@ -156,7 +157,7 @@ const storage = {
     return (await Promise.all(wanted)).map(hex)
   },
   // [index of the block, offset in it] of a byte.
-  'core.seek': ({ core, offset }) => cores.get(core).seek(offset),
+  'core.seek': ({ core, offset, options }) => cores.get(core).seek(offset, options),
   'core.update': async ({ core, wait = true }) => {
     await cores.get(core).update({ wait })
     return coreInfo(core)
@@ -165,11 +166,11 @@ const storage = {
     await cores.get(core).download({ start, end }).done()
     return coreInfo(core)
   },
-  // Waits until the core is at least `length` long and at least at `fork`.
+  // Waits until the core is at least `length` long and at least at `fork`. Gives nothing, for hypercore 10 tells of a
+  // truncation before it has written the nodes that a tree hash is made of.
   'core.wait': async ({ core, length = 0, fork = 0 }) => {
     const log = cores.get(core)
     await waitFor(log, () => log.length >= length && log.fork >= fork)
-    return coreInfo(core)
   },
   'core.treeHash': async ({ core, length }) => hex(await cores.get(core).treeHash(length)),
   'core.close': async ({ core }) => {
