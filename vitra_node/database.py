@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -36,6 +37,8 @@ from .roles.participant import Participant
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .transactions import Transaction
+
+log = logging.getLogger("vitra.database")
 
 CACHE_NAME = "compiled"
 
@@ -419,6 +422,7 @@ class Database:
         try:
             await executor.run()
         except ExecutorStopped as stopped:
+            log.error("%s", stopped)
             self._executor_fault = str(stopped)
 
     async def _follow_members(self) -> None:
