@@ -56,6 +56,25 @@ async def test_truncated_blocks_do_not_come_back_as_others() -> None:
         assert await core.snapshot().get(1) == b"x"
 
 
+async def test_waiting_for_a_block_ends_when_it_is_truncated() -> None:
+    async with Corestore.open(None) as store, trio.open_nursery() as nursery:
+        core = await store.get(name="log")
+        await core.append([b"a", b"b", b"c"])
+        await core.clear(1, 2)
+        snapshot = core.snapshot()
+
+        async def wait() -> None:
+            with pytest.raises(BlockNotAvailable):
+                await snapshot.get(1)
+
+        nursery.start_soon(wait)
+        await wait_all_tasks_blocked()
+        await core.truncate(2)
+        await wait_all_tasks_blocked()
+        assert nursery.child_tasks
+        await core.truncate(1)
+
+
 async def test_a_snapshot_in_the_middle_of_a_truncation() -> None:
     async with Corestore.open(None) as store, trio.open_nursery() as nursery:
         core = await store.get(name="log")

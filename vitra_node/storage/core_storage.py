@@ -71,10 +71,19 @@ class SharedLength:
 
     Attributes:
       length: number of blocks; only ever goes down.
+      listeners: called after it went down.
     """
 
     def __init__(self, length: int) -> None:
         self.length = length
+        self.listeners: set[Callable[[], None]] = set()
+
+    def truncate(self, length: int) -> None:
+        """The log was cut to ``length`` blocks."""
+        if length < self.length:
+            self.length = length
+            for listener in tuple(self.listeners):
+                listener()
 
 
 class CoreStorage:
@@ -232,7 +241,7 @@ class CoreStorage:
         shared = SharedLength(self._head.length)
         if self._tip.fork != self._head.fork:
             # A truncation is under way whose head does not show yet; its blocks are gone.
-            shared.length = min(shared.length, self._kept_length)
+            shared.truncate(self._kept_length)
         self._shared.add(shared)
         return shared
 
@@ -328,8 +337,8 @@ class CoreStorage:
         self._gathering.truncate(length)
         self._bitfield.truncate(length)
         self._kept_length = length
-        for shared in self._shared:
-            shared.length = min(shared.length, length)
+        for shared in tuple(self._shared):
+            shared.truncate(length)
 
     # Participant ---------------------------------------------------------------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import trio
+
 from protocol.hypercore.core import TreeHead
 
 from .core_storage import SharedLength
@@ -76,10 +78,19 @@ class Snapshot:
         """
         if not 0 <= index < self.length:
             raise BlockOutOfRange(f"there is no block {index} in {self.length} blocks")
-        self._check_shared(index + 1)
-        block = await self.core.get(index, timeout=timeout, wait=wait)
-        self._check_shared(index + 1)
-        return block
+        while True:
+            self._check_shared(index + 1)
+            scope = trio.CancelScope()
+            stop_waiting = scope.cancel
+            self._shared.listeners.add(stop_waiting)
+            try:
+                with scope:
+                    block = await self.core.get(index, timeout=timeout, wait=wait)
+            finally:
+                self._shared.listeners.discard(stop_waiting)
+            if not scope.cancelled_caught:
+                self._check_shared(index + 1)
+                return block
 
     async def seek(self, byte_offset: int) -> tuple[int, int]:
         """The block with a byte, and the offset inside it; see ``Hypercore.seek``.
