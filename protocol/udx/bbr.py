@@ -31,6 +31,9 @@ PACING_MARGIN = 0.99
 CYCLE_GAINS = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 WINDOW_GAIN = 2.0
 BANDWIDTH_WINDOW_ROUNDS = 10
+# Ten round trips of a short path pass while a program is not scheduled once; what it could do before
+# is not forgotten sooner than this.
+BANDWIDTH_WINDOW_SECONDS = 1.0
 FULL_PIPE_GROWTH = 1.25
 FULL_PIPE_ROUNDS = 3
 PROBE_RTT_INTERVAL_SECONDS = 10.0
@@ -102,8 +105,8 @@ class Bbr:
         self.app_limited_until = 0
         self._pacing_gain = HIGH_GAIN
         self._window_gain = HIGH_GAIN
-        # Rounds and rates, both falling from left to right in what they are worth.
-        self._bandwidths: deque[tuple[int, float]] = deque()
+        # Rates, rounds and times; to the right newer and lower.
+        self._bandwidths: deque[tuple[float, int, float]] = deque()
         self._round = 0
         self._round_ends = 0
         self._pipe_filled = False
@@ -124,7 +127,7 @@ class Bbr:
     @property
     def bandwidth(self) -> float:
         """Packets a second that the path delivers; 0.0 when nothing is known."""
-        return self._bandwidths[0][1] if self._bandwidths else 0.0
+        return self._bandwidths[0][0] if self._bandwidths else 0.0
 
     # What the sender reports ----------------------------------------------------------------------
 
@@ -211,12 +214,15 @@ class Bbr:
             return
         rate = (self.delivered - newest.delivered) / interval
         bandwidths = self._bandwidths
-        if newest.app_limited and bandwidths and rate < bandwidths[0][1]:
+        if newest.app_limited and bandwidths and rate < bandwidths[0][0]:
             return
-        while bandwidths and bandwidths[-1][1] <= rate:
+        while bandwidths and bandwidths[-1][0] <= rate:
             bandwidths.pop()
-        bandwidths.append((self._round, rate))
-        while bandwidths[0][0] < self._round - BANDWIDTH_WINDOW_ROUNDS:
+        bandwidths.append((rate, self._round, now))
+        while (
+            bandwidths[0][1] < self._round - BANDWIDTH_WINDOW_ROUNDS
+            and bandwidths[0][2] < now - BANDWIDTH_WINDOW_SECONDS
+        ):
             bandwidths.popleft()
 
     def _check_full_pipe(self) -> None:
@@ -281,14 +287,14 @@ class Bbr:
     def _target(self, gain: float) -> float:
         if not self._bandwidths or self._min_rtt == float("inf"):
             return gain * INITIAL_WINDOW_PACKETS
-        product = self._bandwidths[0][1] * max(self._min_rtt, LEAST_RTT_SECONDS)
+        product = self._bandwidths[0][0] * max(self._min_rtt, LEAST_RTT_SECONDS)
         quantum = min(max(self.pacing_rate * 0.001, 2.0), MAX_QUANTUM_PACKETS)
         return gain * product + 3 * quantum
 
     def _set_pacing_rate(self) -> None:
         if not self._bandwidths:
             return
-        rate = self._pacing_gain * self._bandwidths[0][1] * PACING_MARGIN
+        rate = self._pacing_gain * self._bandwidths[0][0] * PACING_MARGIN
         if self._pipe_filled or rate > self.pacing_rate:
             self.pacing_rate = max(rate, 1.0)
 

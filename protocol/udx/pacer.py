@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Timers wake this late at worst on an idle machine; a bucket that holds less would lose rate.
-BURST_SECONDS = 0.002
+# Timers and busy programs wake this late; a bucket that holds less would lose rate.
+BURST_SECONDS = 0.005
 # The initial window may leave at once.
 MIN_BURST_PACKETS = 10.0
 # What a packet takes at least; below 1, for after waiting until ``ready_at`` the sum may miss it

@@ -206,7 +206,6 @@ class Sender:
         pacer = self._pacer
         pacer.fill(congestion.pacing_rate, now)
         limit = congestion.window if self.proven else 1
-        was_empty = not in_flight
         sent = 0
         ack &= _MASK
         pack = HEADER.pack
@@ -252,7 +251,7 @@ class Sender:
             sent += 1
         if sent:
             self.sent_packets += sent
-            if was_empty or self._timeout_at is None:
+            if self._timeout_at is None:
                 self._timeout_at = now + self.rtt.timeout
             self._arm_probe(now)
 

@@ -46,7 +46,8 @@ async def send(port: int, megabytes: int) -> None:
         figures = stream.protocol
         print(
             f"  sent {figures.sent_packets} packets, {figures.lost_packets} lost,"
-            f" mtu {figures.mtu}, rtt {figures.round_trip_seconds * 1000:.2f} ms",
+            f" mtu {figures.mtu}, rtt {figures.round_trip_seconds * 1000:.2f} ms,"
+            f" processor {time.process_time():.2f} s",
             file=sys.stderr,
         )
         await stream.aclose()
@@ -72,6 +73,9 @@ async def receive(megabytes: int) -> float:
         await stream.send_eof()
         await stream.aclose()
         await process.wait()
+        print(
+            f"  received in {seconds:.2f} s, processor {time.process_time():.2f} s", file=sys.stderr
+        )
     return count / seconds / 1e6
 
 

@@ -125,8 +125,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
 
     def handle_timer(self, at: float, now: float) -> None:
         """The time that ``wake_at`` was told has come."""
-        if at > self._timer_at:
-            # An earlier one was asked for after this.
+        if at != self._timer_at:
+            # Another time was asked for after this one.
             return
         self._timer_at = float("inf")
         if now >= self._close_by:
