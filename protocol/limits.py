@@ -108,13 +108,13 @@ MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
 
 # Bans --------------------------------------------------------------------------------------------
 
-# ``ban_weight`` of the faults of an address, added up: two false proofs, or ten lesser faults. One
-# false proof may come from a damaged disk.
-BAN_AT_WEIGHT = 100.0
+# ``ban_weight`` of the faults of an address, added up: two false proofs (50) within a minute and a
+# half, or ten lesser faults (10) in that time. One false proof may come from a damaged disk.
+BAN_AT_WEIGHT = 95.0
 # Half of it is forgotten in this time: long enough that attacking costs more than it brings, short
 # enough for the next owner of the address.
 BAN_HALF_LIFE_SECONDS = 600.0
-# Below this a ban ends, so it lasts at least one half-life.
+# Below this a ban ends, so it lasts at least nine minutes.
 UNBAN_AT_WEIGHT = 50.0
 # No ban is longer than four half-lives after the last fault.
 MAX_BAN_WEIGHT = 800.0

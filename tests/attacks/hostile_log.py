@@ -1,0 +1,231 @@
+"""Peers that lie, flood and talk out of turn: the same sessions as everybody's, over false logs."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+import trio
+
+from protocol.crypto.signatures import single_signature
+from protocol.hypercore.core import CoreChange, CoreReader
+from protocol.hypercore.merkle import append_blocks
+from protocol.hypercore.messages import (
+    BITFIELD,
+    DATA,
+    RANGE,
+    REQUEST,
+    SYNC,
+    Bitfield,
+    Range,
+    Sync,
+    decode_request_untrusted,
+    decode_sync_untrusted,
+    encode_bitfield,
+    encode_data,
+    encode_range,
+    encode_request,
+    encode_sync,
+)
+from protocol.hypercore.proof import BlockPart, BlockRequest, Data, Request
+from protocol.hypercore.prover import CannotProve, build_proof
+from protocol.limits import (
+    MAX_BITFIELD_WORDS,
+    MAX_BLOCK_BYTES,
+    MAX_INVALID_REQUESTS,
+    MAX_QUEUED_REQUESTS,
+)
+from vitra_node.net.errors import ConnectionFailed
+from vitra_node.net.peer_sink import PeerSink, ReplicatedCore
+from vitra_node.net.session import replicate
+
+from ..replication_nodes import MemoryCore
+
+
+class HostileLog:
+    """A ``ReplicatedCore`` that announces everything; how it breaks the rules is up to others."""
+
+    def __init__(self, core: CoreReader) -> None:
+        self._core = core
+        self._sink: PeerSink
+
+    @property
+    def key(self) -> bytes:
+        return self._core.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        return self._core.discovery_key
+
+    def attach(self, sink: PeerSink, now: float) -> int:
+        self._sink = sink
+        self._sync(0)
+        length = self._core.head.length
+        sink.send(RANGE, encode_range(Range(0, length)))
+        self.begin(sink)
+        return 1
+
+    def _sync(self, remote_length: int) -> None:
+        head = self._core.head
+        sync = Sync(head.fork, head.length, remote_length, True, has_manifest=True)
+        self._sink.send(SYNC, encode_sync(sync))
+
+    def receive_untrusted(self, peer: int, messages: Iterable[tuple[int, bytes]]) -> None:
+        for kind, payload in messages:
+            if kind == SYNC:
+                self._sync(decode_sync_untrusted(payload).length)
+            elif kind == REQUEST:
+                try:
+                    data = build_proof(self._core, decode_request_untrusted(payload))
+                except CannotProve:
+                    continue
+                self._sink.send(DATA, encode_data(self.answer(data)))
+
+    def begin(self, sink: PeerSink) -> None:
+        """Say something at once."""
+
+    def answer(self, honest: Data) -> Data:
+        """The answer to send in place of an honest one."""
+        return honest
+
+    def detach(self, peer: int) -> None:
+        pass
+
+    def set_writable(self, peer: int, writable: bool) -> None:
+        pass
+
+    def next_timer(self) -> float | None:
+        return None
+
+    def handle_timer(self, now: float) -> None:
+        pass
+
+
+# False proofs -------------------------------------------------------------------------------------
+
+
+class FalseBlocks(HostileLog):
+    """Sends blocks that differ in one byte."""
+
+    def answer(self, honest: Data) -> Data:
+        if honest.block is None:
+            return honest
+        value = bytes([honest.block.value[0] ^ 1]) + honest.block.value[1:]
+        return replace(honest, block=replace(honest.block, value=value))
+
+
+class FalseNodes(HostileLog):
+    """Sends true blocks with a false node each, or a false block if there is no node."""
+
+    def answer(self, honest: Data) -> Data:
+        block = honest.block
+        if block is None:
+            return honest
+        if not block.nodes:
+            return replace(honest, block=replace(block, value=block.value + b"!"))
+        node = block.nodes[-1]
+        nodes = (*block.nodes[:-1], node._replace(hash=node.hash[::-1]))
+        return replace(honest, block=replace(block, nodes=nodes))
+
+
+class ForgedHead(FalseBlocks):
+    """Claims one block more than there is, and has no signature for it; lies about the others."""
+
+    def __init__(self, core: CoreReader) -> None:
+        assert isinstance(core, MemoryCore)
+        forged = MemoryCore(core.key, core.manifest)
+        forged.nodes, forged.blocks = dict(core.nodes), dict(core.blocks)
+        forged.head, forged.contiguous_length = core.head, core.contiguous_length
+        nodes, head = append_blocks(core.head, [b"never written"])
+        signed = replace(head, signature=single_signature(bytes(64)))
+        forged.apply(CoreChange(nodes, [(core.head.length, b"never written")], signed))
+        super().__init__(forged)
+
+
+# Unrequested, too large, too much -----------------------------------------------------------------
+
+
+class Unrequested(HostileLog):
+    """Answers a request that was never made."""
+
+    def begin(self, sink: PeerSink) -> None:
+        block = BlockPart(0, b"take this", ())
+        sink.send(DATA, encode_data(Data(999_999, 0, block=block)))
+
+
+class OversizeBlock(HostileLog):
+    """Sends a block that nobody may send."""
+
+    def begin(self, sink: PeerSink) -> None:
+        block = BlockPart(0, bytes(MAX_BLOCK_BYTES + 1), ())
+        sink.send(DATA, encode_data(Data(1, 0, block=block)))
+
+
+class OversizeBitfield(HostileLog):
+    """Announces more blocks in one message than anybody may."""
+
+    def begin(self, sink: PeerSink) -> None:
+        sink.send(BITFIELD, encode_bitfield(Bitfield(0, bytes(4 * (MAX_BITFIELD_WORDS + 1)))))
+
+
+class RequestFlood(HostileLog):
+    """Asks for blocks, and goes on asking before it was answered."""
+
+    def begin(self, sink: PeerSink) -> None:
+        for id_ in range(1, 5 * MAX_QUEUED_REQUESTS):
+            request = Request(id_, 0, block=BlockRequest(id_ % 64, 0))
+            sink.send(REQUEST, encode_request(request))
+
+
+class SenselessRequests(HostileLog):
+    """Asks for what no log can have."""
+
+    def begin(self, sink: PeerSink) -> None:
+        for id_ in range(1, 4 * MAX_INVALID_REQUESTS):
+            request = Request(id_, 0, block=BlockRequest(0, 40))
+            sink.send(REQUEST, encode_request(request))
+
+
+# Listening ----------------------------------------------------------------------------------------
+
+Attack = Callable[[CoreReader], HostileLog]
+
+
+class HostileSource:
+    """A ``CoreSource`` with the log of one connection."""
+
+    def __init__(self, log: ReplicatedCore) -> None:
+        self._log = log
+
+    def find(self, discovery_key: bytes) -> ReplicatedCore | None:
+        return self._log if discovery_key == self._log.discovery_key else None
+
+    def active(self) -> Iterable[ReplicatedCore]:
+        return ()
+
+    def on_active(self, callback: Callable[[ReplicatedCore], None]) -> Callable[[], None]:
+        return lambda: None
+
+
+async def serve_hostile(
+    core: CoreReader,
+    attacks: list[Attack],
+    *,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Listen, and attack whoever connects: each connection with the next attack of the list.
+
+    ``nursery.start`` gives the port.
+    """
+    turns: Iterator[Attack] = itertools.cycle(attacks)
+
+    async def handle(stream: trio.SocketStream) -> None:
+        # It fails when the other side has had enough.
+        with contextlib.suppress(ConnectionFailed):
+            await replicate(stream, HostileSource(next(turns)(core)), initiator=False)
+
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    task_status.started(listeners[0].socket.getsockname()[1])
+    await trio.serve_listeners(handle, listeners)
