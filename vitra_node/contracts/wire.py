@@ -1,8 +1,9 @@
 """Values as they cross the pipe to a worker: JSON, with tags for what JSON lacks.
 
 An object with the single key ``$`` holds a kind and its data: ``["b", base64]`` bytes,
-``["d", milliseconds]`` a date, ``["n", text]`` NaN or an infinity, ``["u"]`` undefined. A key made
-of ``$`` only is sent with one more ``$``, so data cannot look like a tag. The other half is
+``["d", milliseconds]`` a date, ``["f", low, high]`` the two words of a float64 that is no whole
+number (the engine's decimal texts are not always exact), ``["u"]`` undefined. A key made of ``$``
+only is sent with one more ``$``, so data cannot look like a tag. The other half is
 ``prelude/70-values.js``.
 """
 
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
+import struct
 from typing import Any
 
 from protocol.encoding.msgpack import UNDEFINED, Date, Value
@@ -22,8 +23,6 @@ from .errors import ContractValueError, WorkerFault
 _ONLY_DOLLARS = re.compile(r"\$+\Z")
 # Half a character is no text; the others stand for halves in the engine.
 _UNAVAILABLE = re.compile("[\ud800-\udfff\ue000-\ue7ff]")
-# Fewer digits are exact in any case.
-_LONG_NUMBER = re.compile(r"\d{16}")
 
 
 class WireEncoder:
@@ -63,9 +62,9 @@ class WireEncoder:
             if abs(value) > MAX_SAFE_INTEGER + 1:
                 raise ContractValueError(f"the integer {value} is beyond 2^53")
             return value
-        if math.isfinite(value):
-            return value
-        return self._tag("n", "NaN" if value != value else "Infinity" if value > 0 else "-Infinity")
+        if value.is_integer() and abs(value) <= MAX_SAFE_INTEGER + 1:
+            return int(value)
+        return self._tag("f", *struct.unpack("<ii", struct.pack("<d", value)))
 
     def _rare(self, value: Any) -> Any:
         if isinstance(value, bytes | bytearray | memoryview):
@@ -113,8 +112,12 @@ def from_wire(wire: Any) -> Any:
     if not isinstance(wire, dict):
         return wire
     if "$" in wire:
-        kind, data = wire["$"]
-        return base64.b64decode(data) if kind == "b" else Date(int(data))
+        kind, *data = wire["$"]
+        if kind == "b":
+            return base64.b64decode(data[0])
+        if kind == "f":
+            return struct.unpack("<d", struct.pack("<ii", *data))[0]
+        return Date(int(data[0]))
     return {
         key[1:] if key[:1] == "$" and _ONLY_DOLLARS.match(key) else key: from_wire(item)
         for key, item in wire.items()
@@ -168,8 +171,7 @@ def decode_message(data: bytes) -> Message:
         text = data.decode()
         if not text.isascii():
             text = _SHIFTED_PAIR.sub(_join, text)
-        exact = _exact if _LONG_NUMBER.search(text) else None
-        content = json.loads(text, parse_int=exact)
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise WorkerFault(f"the worker sent no JSON: {error}") from error
     if not isinstance(content, dict):
@@ -177,8 +179,3 @@ def decode_message(data: bytes) -> Message:
     message = Message(content)
     message.has_tags = b'"$' in data
     return message
-
-
-def _exact(digits: str) -> int | float:
-    number = int(digits)
-    return number if abs(number) <= MAX_SAFE_INTEGER + 1 else float(digits)

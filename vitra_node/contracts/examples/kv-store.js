@@ -1,52 +1,44 @@
 /**
  * Key-value store
  *
- * Every participant may set and delete any key. Keys may have levels: `users/ann/mail`.
+ * Every participant may set and delete any entry.
  */
 
+import assert from 'assert'
 import { index } from 'contract'
-import { ok } from 'assert'
 
-const ROOT = '/values'
-
-function pathOf (key) {
-  ok(typeof key === 'string' && key.length > 0, 'A key is a text that is not empty')
-  return `${ROOT}/${key}`
-}
-
-// database api
+// methods
 // =
 
-export async function get ({ key }) {
-  const entry = await index.get(pathOf(key))
-  return entry?.value ?? null
+export async function get ({ path }) {
+  assert(typeof path === 'string', 'path is a text')
+  return await index.get(path)
 }
 
-export async function list ({ prefix = '', limit = 100 } = {}) {
-  const entries = await index.list(prefix ? pathOf(prefix) : ROOT, { limit })
-  return entries.map(({ name, container, value }) => ({ name, container, value }))
+export async function list ({ path = '/', ...options } = {}) {
+  return await index.list(path, options)
 }
 
-export function put ({ key, value }, emit) {
-  ok(value !== undefined, 'A value is needed; use del to remove a key')
-  pathOf(key)
-  emit({ op: 'PUT', key, value })
+export function put ({ path, value }, emit) {
+  assert(typeof path === 'string', 'path is a text')
+  assert(value !== undefined, 'value is given')
+  emit({ op: 'PUT', path, value })
 }
 
-export function del ({ key }, emit) {
-  pathOf(key)
-  emit({ op: 'DEL', key })
+export function del ({ path }, emit) {
+  assert(typeof path === 'string', 'path is a text')
+  emit({ op: 'DEL', path })
 }
 
-// transaction handlers
+// transaction handler
 // =
 
 export const apply = {
-  PUT (tx, { key, value }) {
-    tx.put(pathOf(key), value)
+  PUT (tx, op) {
+    tx.put(op.path, op.value)
   },
 
-  DEL (tx, { key }) {
-    tx.delete(pathOf(key))
+  DEL (tx, op) {
+    tx.delete(op.path)
   }
 }

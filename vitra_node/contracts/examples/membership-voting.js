@@ -1,59 +1,68 @@
 /**
- * Membership by vote
+ * Membership voting
  *
- * The participants decide who takes part. A proposal to add or to remove an oplog passes when more
- * than half of the active participants have voted for it. Votes of those who are no participants
- * (any more) do not count.
+ * Participants vote to add and remove participants. A vote passes with a strict majority of the
+ * participants that are active when the deciding vote is applied; votes of participants that were
+ * removed meanwhile do not count.
  */
 
-import { index } from 'contract'
-import { equal, ok } from 'assert'
+import assert from 'assert'
+import { index, listOplogs, isWriter } from 'contract'
 
 const ACTIONS = ['add', 'remove']
 
-function check (action, pubkey) {
-  ok(ACTIONS.includes(action), 'A vote is for add or remove')
-  ok(/^[0-9a-f]{64}$/.test(pubkey), 'An oplog is named by its key, 64 hex digits')
-}
-
-const ballot = (action, pubkey) => `/votes/${action}/${pubkey}`
-
-// database api
+// methods
 // =
 
 export async function members () {
-  const inputs = await index.list('/.sys/inputs')
-  return inputs.filter((input) => input.value.active).map((input) => input.name)
+  const oplogs = await listOplogs()
+  return oplogs.filter(oplog => oplog.active).map(oplog => oplog.pubkey)
 }
 
-export async function votes ({ action, pubkey }) {
-  check(action, pubkey)
-  const cast = await index.list(ballot(action, pubkey))
-  return cast.map((vote) => vote.name)
+export async function votes () {
+  const open = []
+  for (const action of ACTIONS) {
+    for (const entry of await index.list(`/votes/${action}`)) {
+      open.push({ action, pubkey: entry.name, voters: entry.value })
+    }
+  }
+  return open
 }
 
-export function vote ({ action, pubkey }, emit) {
-  check(action, pubkey)
+export async function vote ({ action, pubkey }, emit) {
+  checkVote(action, pubkey)
+  assert(await isWriter(), 'only participants vote')
   emit({ op: 'VOTE', action, pubkey })
 }
 
-// transaction handlers
+// transaction handler
 // =
 
 export const apply = {
-  async VOTE (tx, { action, pubkey }, ack) {
-    check(action, pubkey)
+  async VOTE (tx, op, ack) {
+    checkVote(op.action, op.pubkey)
     const active = await members()
-    equal(active.includes(pubkey), action === 'remove', `There is nothing to ${action}`)
+    assert(active.includes(ack.origin), 'only participants vote')
+    const isMember = active.includes(op.pubkey)
+    assert(isMember === (op.action === 'remove'), isMember ? 'is a participant already' : 'is no participant')
 
-    const cast = await votes({ action, pubkey })
-    const inFavour = new Set([...cast, ack.origin].filter((voter) => active.includes(voter)))
-    if (inFavour.size * 2 <= active.length) {
-      tx.put(`${ballot(action, pubkey)}/${ack.origin}`, true)
+    const path = `/votes/${op.action}/${op.pubkey}`
+    const cast = (await index.get(path))?.value ?? []
+    const voters = new Set(cast.filter(voter => active.includes(voter)))
+    voters.add(ack.origin)
+
+    if (voters.size * 2 <= active.length) {
+      tx.put(path, [...voters])
       return
     }
-    for (const voter of cast) tx.delete(`${ballot(action, pubkey)}/${voter}`)
-    if (action === 'add') tx.addOplog({ pubkey })
-    else tx.removeOplog({ pubkey })
+    assert(op.action === 'add' || active.length > 1, 'the last participant stays')
+    tx.delete(path)
+    if (op.action === 'add') tx.addOplog({ pubkey: op.pubkey })
+    else tx.removeOplog({ pubkey: op.pubkey })
   }
+}
+
+function checkVote (action, pubkey) {
+  assert(ACTIONS.includes(action), `action is one of ${ACTIONS.join(', ')}`)
+  assert.match(pubkey, /^[0-9a-f]{64}$/, 'pubkey is 64 hex digits')
 }

@@ -1,6 +1,7 @@
 // What crosses to the host. A value is sent as JSON; what JSON lacks is an object with the single
-// key "$" holding a kind and its data: ["b", base64] bytes, ["d", ms] a date, ["n", text] a number
-// that JSON has not, ["u"] undefined. A key made of "$" only gets one more "$" on the way out and
+// key "$" holding a kind and its data: ["b", base64] bytes, ["d", ms] a date, ["f", low, high] the
+// words of a number that is no whole one (the engine's decimal texts are not always exact),
+// ["u"] undefined. A key made of "$" only gets one more "$" on the way out and
 // loses it on the way in, so no data of a contract can look like these.
 
 var MAX_VALUE_DEPTH = 100
@@ -34,7 +35,8 @@ function convert (value, what, depth) {
     case 'boolean': return value
     case 'number':
       if (!isFinite(value)) refuse(what, 'NaN and infinity are not values')
-      return value === 0 ? 0 : value
+      if (Math.floor(value) === value && abs(value) <= 9007199254740992) return value === 0 ? 0 : value
+      return { $: ['f', lowWord(value), highWord(value)] }
     case 'string':
       countChars(value.length, what)
       if (!isWellFormed(value)) {
@@ -151,7 +153,7 @@ function fromTagged (tagged) {
   switch (tagged[0]) {
     case 'b': return new NativeUint8Array(decodeBytes('base64', tagged[1]))
     case 'd': return new NativeDate(tagged[1])
-    case 'n': return Number(tagged[1])
+    case 'f': return fromWords(tagged[2], tagged[1])
   }
   return undefined
 }
