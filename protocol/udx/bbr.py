@@ -31,8 +31,8 @@ PACING_MARGIN = 0.99
 CYCLE_GAINS = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 WINDOW_GAIN = 2.0
 BANDWIDTH_WINDOW_ROUNDS = 10
-# Ten round trips of a short path pass while a program is not scheduled once; what it could do before
-# is not forgotten sooner than this.
+# Ten round trips of a short path pass while a program is not scheduled once; what the path could
+# carry before is not forgotten sooner than this.
 BANDWIDTH_WINDOW_SECONDS = 1.0
 FULL_PIPE_GROWTH = 1.25
 FULL_PIPE_ROUNDS = 3
