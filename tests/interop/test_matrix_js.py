@@ -4,7 +4,7 @@ Here are the cells that concern one log; ``test_matrix_corestore_js`` has a stor
 ``test_replication_js`` has more of following forks: refused ones, and the search for shared history
 after both sides were apart.
 
-We serve seeks and cannot ask for them, so that cell has one side only.
+We serve seeks, and answer them from what is stored here, but do not ask peers for them.
 """
 
 from __future__ import annotations
@@ -253,6 +253,24 @@ async def test_we_fetch_single_blocks(
                 assert [await core.get(index)] == values(index, index + 1)
             assert [i for i in range(150) if core.has(i)] == [3, 64, 77, 128, 149]
             await assert_same(core, peer, theirs.handle)
+
+
+@every_version
+@every_kind
+async def test_we_seek_in_what_we_fetched(
+    process: SharedProcess, tmp_path: Path, version: int, kind: Kind
+) -> None:
+    async with process.peer() as peer:
+        theirs = await JsLog.create(peer, tmp_path, version, kind)
+        blocks = values(1, 200)
+        await theirs.append(blocks)
+        async with our_node(await theirs.listen()) as node:
+            core = await kind.copy(node.store)
+            await core.update()
+            await core.download()
+            for offset in (0, 1, 777, sum(map(len, blocks)) // 2, sum(map(len, blocks)) - 1):
+                found = await theirs.call("core.seek", offset=offset)
+                assert list(await core.seek(offset)) == found
 
 
 @every_version
