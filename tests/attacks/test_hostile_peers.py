@@ -32,7 +32,6 @@ from .hostile_log import (
     serve_hostile,
 )
 
-BLOCKS = 20_000
 HONEST_PEERS = 3
 LOCAL = Address("127.0.0.1", 0)
 TIMEOUT_SECONDS = 60
@@ -49,10 +48,11 @@ def connections_of(store: Corestore, seed: int) -> Connections:
     return Connections(store.cores, KeyPair.from_seed(bytes([seed]) * 32), store.wait_for_room)
 
 
-async def stay(address: Address, connections: Connections) -> None:
-    """Connect again and again until the address is banned."""
+async def stay(address: Address, connections: Connections, ended: trio.Event) -> None:
+    """Connect again and again until the address is banned; ``ended`` is set after the first."""
     while not connections.bans.is_banned(str(address), trio.current_time()):
         await connect_tcp(address, connections)
+        ended.set()
 
 
 def faults_of(connections: Connections, address: Address) -> list[Exception]:
@@ -61,14 +61,18 @@ def faults_of(connections: Connections, address: Address) -> list[Exception]:
 
 
 @pytest.mark.parametrize(
-    ("lies", "hostile_first"),
-    [([FalseBlocks, ForgedHead], True), ([FalseNodes, ForgedHead], False), ([ForgedHead], False)],
+    ("count", "lies", "hostile_first"),
+    [
+        (20_000, [FalseBlocks, ForgedHead], True),
+        (4_000, [FalseNodes, ForgedHead], True),
+        (4_000, [ForgedHead], False),
+    ],
     ids=["false-blocks", "false-nodes", "forged-heads"],
 )
 async def test_hostile_peers_are_banned_and_the_download_completes(
-    lies: list[Attack], hostile_first: bool
+    count: int, lies: list[Attack], hostile_first: bool
 ) -> None:
-    blocks = [b"block %d" % index for index in range(BLOCKS)]
+    blocks = [b"block %d" % index for index in range(count)]
     true_log = MemoryCore.writable(blocks)
     with trio.fail_after(TIMEOUT_SECONDS):
         async with AsyncExitStack() as stack:
@@ -90,20 +94,19 @@ async def test_hostile_peers_are_banned_and_the_download_completes(
             core = await store.get(key=true_log.key)
             async with trio.open_nursery() as hostile:
                 with core.tail():
-                    hostile.start_soon(stay, liar, connections)
-                    hostile.start_soon(stay, rude, connections)
-                    changes = core.changes()
-                    while hostile_first and not faults_of(connections, liar):
-                        with trio.move_on_after(0.01):
-                            await anext(changes)
+                    lied = trio.Event()
+                    hostile.start_soon(stay, liar, connections, lied)
+                    hostile.start_soon(stay, rude, connections, trio.Event())
+                    if hostile_first:
+                        await lied.wait()
                     for address in honest_at:
                         nursery.start_soon(connect_tcp, address, connections)
-                    await core.wait_for_length(BLOCKS)
+                    await core.wait_for_length(count)
                     await core.download()
                 # Left when both are banned, whether the download was faster or not.
 
             assert core.head == true_log.head
-            assert [core.local_block(index) for index in range(BLOCKS)] == blocks
+            assert [core.local_block(index) for index in range(count)] == blocks
             now = trio.current_time()
             assert all(connections.bans.is_banned(str(each), now) for each in (liar, rude))
             assert [connections.bans.weight(str(each), now) for each in honest_at] == [0.0] * 3
