@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from operator import index
 
 import trio
 
@@ -25,9 +26,9 @@ class UdxConnection(trio.abc.HalfCloseableStream):
     """A stream of ``UdxEndpoint``.
 
     Resource handling:
-      ``aclose`` returns at once; what was written is still delivered, and bytes of the peer are
-      thrown away until it ends as well, for ``CLOSE_SECONDS``. Closing in a cancelled scope (or
-      ``destroy``) ends both directions without delivering.
+      ``aclose`` returns at once; what was written is still delivered. The peer has
+      ``CLOSE_SECONDS`` to end as well; when it writes instead, it is told that nobody reads.
+      Closing in a cancelled scope (or ``destroy``) ends both directions without delivering.
 
     Error handling:
       ``trio.BrokenResourceError`` when the peer destroyed the stream or stopped answering;
@@ -61,6 +62,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self._messages: deque[bytes] = deque()
         self._message_waiting = trio.Event()
         self._closed = False
+        self._ended = False
+        self._thrown_away = False
         self._close_by = float("inf")
         self._receiving = False
         self._sending = False
@@ -149,8 +152,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
                 self._readable.set()
                 if type(event) is StreamClosed:
                     self._end(event.reason)
-        if self._closed and stream.unread_bytes:
-            stream.read(stream.unread_bytes)
+        if self._closed and not stream.closed:
+            self._throw_away(now)
         packets = stream.packets_to_send(now)
         if packets and self.socket is not None:
             self.socket.send(packets)  # type: ignore[arg-type]
@@ -169,6 +172,15 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         if at < self._timer_at:
             self._timer_at = at
             self._wake_at(self, at)
+
+    def _throw_away(self, now: float) -> None:
+        """Nobody reads any more; a peer that goes on writing is told so, once it has our bytes."""
+        stream = self._stream
+        if stream.unread_bytes:
+            stream.read(stream.unread_bytes)
+            self._thrown_away = True
+        if self._thrown_away and not stream.outstanding:
+            stream.destroy(now)
 
     def _end(self, reason: CloseReason) -> None:
         self.close_reason = reason
@@ -222,7 +234,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self._check_writable()
 
     def _check_writable(self) -> None:
-        if self._closed:
+        if self._closed or self._ended:
             raise trio.ClosedResourceError
         if self.close_reason is not None:
             raise trio.BrokenResourceError(self.close_reason.value)
@@ -233,6 +245,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
             raise trio.BusyResourceError("another task is sending")
         if self._closed:
             raise trio.ClosedResourceError
+        self._ended = True
         self._stream.end()
         self.pump(trio.current_time())
         await trio.lowlevel.checkpoint()
@@ -245,7 +258,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
           trio.ClosedResourceError: this side closed it.
           trio.BusyResourceError: another task is receiving.
         """
-        if max_bytes is not None and max_bytes < 1:
+        if max_bytes is not None and index(max_bytes) < 1:
             raise ValueError("max_bytes must be at least 1")
         if self._receiving:
             raise trio.BusyResourceError("another task is receiving")
