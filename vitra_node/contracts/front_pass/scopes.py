@@ -158,6 +158,7 @@ class _Resolver:
                 target = declarator.child_by_field_name("name")
                 for name in [] if target is None else _names_in(target):
                     text = self._source.text(name)
+                    self._check_new(name, scope)
                     scope.names[text] = Binding(
                         text, name.start_byte, declarator.end_byte, declarator
                     )
@@ -167,9 +168,20 @@ class _Resolver:
             return
         text = self._source.text(named)
         if node.type == "class_declaration":
+            self._check_new(named, scope)
             scope.names[text] = Binding(text, named.start_byte, node.end_byte, node)
         elif node.type in ("function_declaration", "generator_function_declaration"):
             scope.names[text] = Binding(text)
+
+    def _check_new(self, name: Node, scope: _Scope) -> None:
+        """``let``, ``const`` and ``class`` share their name with nothing in their scope."""
+        text = self._source.text(name)
+        scopes = [scope]
+        if scope.parent is not None and scope.node.parent == scope.parent.node == scope.function:
+            # The body of a function and its parameters.
+            scopes.append(scope.parent)
+        if any(text in one.names for one in scopes):
+            raise self._source.refusal(f"{text} is declared twice", name)
 
     def _note_call(self, node: Node, scope: _Scope | None) -> None:
         function = scope.function if scope is not None else None

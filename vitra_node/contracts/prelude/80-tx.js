@@ -7,7 +7,9 @@ var MAX_CHANGE_CHARS = 8388608
 var changes = Object.create(null)
 var changeCount = 0
 var changeChars = 0
+// Changes are taken while apply runs: until its promise is settled, or it returned without one.
 var isSealed = true
+var applyPromise
 
 function resetChanges () {
   if (changeCount > 0) changes = Object.create(null)
@@ -28,7 +30,7 @@ function queueChange (path, change, chars) {
 }
 
 function needOpen (what) {
-  if (isSealed) throw new Error(what + ': the operation has ended')
+  if (isSealed || (applyPromise !== undefined && applyPromise[PROMISE].state !== PENDING)) throw new Error(what + ': the operation has ended')
 }
 
 function publicKeyOf (options, what) {

@@ -28,6 +28,7 @@ function reset (newMode, limit) {
   latch = LATCH_NONE
   if (emitted.length > 0) emitted = []
   isSealed = true
+  applyPromise = undefined
   resetJobs()
   resetCoroutines()
   resetReads()
@@ -44,11 +45,10 @@ function settleAll (work) {
   } catch (error) {
     promise = rejectedWith(caught(error))
   }
+  applyPromise = promise
   listen(promise, function (value) {
-    isSealed = true
     outcome = { value: value }
   }, function (error) {
-    isSealed = true
     outcome = { error: error }
   })
   drain()
