@@ -127,6 +127,9 @@ class Asking:
         """Our tree was cut to ``length`` blocks: no answer in flight can be used."""
         for peer in self._peers.by_id.values():
             self.give_up(peer)
+            # hypercore 10 does not announce a new block to a peer that still says it has the old
+            # one, and so never to us if our ``range`` that drops it came late. It has to be asked.
+            peer.wanted.clear()
             if peer.said is not None:
                 same = peer.said.fork == self._core.head.fork
                 peer.move(Cause.SAME_FORK if same else Cause.OTHER_FORK)
