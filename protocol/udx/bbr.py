@@ -36,6 +36,10 @@ BANDWIDTH_WINDOW_ROUNDS = 10
 BANDWIDTH_WINDOW_SECONDS = 1.0
 FULL_PIPE_GROWTH = 1.25
 FULL_PIPE_ROUNDS = 3
+# More than this part of a round trip's packets is lost when a queue overflows, hardly ever by
+# chance: the pipe is full. BBR version 1 goes on for three round trips and loses thousands.
+FULL_PIPE_LOSS = 0.2
+FULL_PIPE_LOST_PACKETS = 8
 PROBE_RTT_INTERVAL_SECONDS = 10.0
 PROBE_RTT_SECONDS = 0.2
 # A peer in the same house answers faster than both programs can be woken; with less in flight than
@@ -82,7 +86,9 @@ class Bbr:
         "_probe_rtt_round_done",
         "_recovering",
         "_round",
+        "_round_delivered",
         "_round_ends",
+        "_round_lost",
         "_window_gain",
         "app_limited_until",
         "delivered",
@@ -109,6 +115,8 @@ class Bbr:
         self._bandwidths: deque[tuple[float, int, float]] = deque()
         self._round = 0
         self._round_ends = 0
+        self._round_delivered = 0
+        self._round_lost = 0
         self._pipe_filled = False
         self._full_bandwidth = 0.0
         self._full_rounds = 0
@@ -161,7 +169,10 @@ class Bbr:
         if round_starts:
             self._round_ends = self.delivered
             self._round += 1
+            self._round_delivered = self._round_lost = 0
             self._conserving = False
+        self._round_delivered += count
+        self._round_lost += lost
         self._take_rate(newest, now)
         self.first_sent_at = newest.sent_at
         if self.mode is Mode.PROBE_BW:
@@ -171,6 +182,8 @@ class Bbr:
         elif self.mode is not Mode.PROBE_RTT:
             if round_starts and not self._pipe_filled and not newest.app_limited:
                 self._check_full_pipe()
+            if lost and not self._pipe_filled:
+                self._check_overflow()
             if self.mode is Mode.STARTUP and self._pipe_filled:
                 self.mode = Mode.DRAIN
                 self._pacing_gain = 1 / HIGH_GAIN
@@ -232,6 +245,12 @@ class Bbr:
             return
         self._full_rounds += 1
         self._pipe_filled = self._full_rounds >= FULL_PIPE_ROUNDS
+
+    def _check_overflow(self) -> None:
+        lost = self._round_lost
+        self._pipe_filled = lost >= FULL_PIPE_LOST_PACKETS and lost > FULL_PIPE_LOSS * (
+            lost + self._round_delivered
+        )
 
     def _enter_probe_bandwidth(self, now: float) -> None:
         self.mode = Mode.PROBE_BW

@@ -72,6 +72,11 @@ def unwrap(number: int, near: int) -> int:
     return near + ((number - near + _HALF) & _MASK) - _HALF
 
 
+def relayed(data: bytes, stream_id: int) -> bytes:
+    """The same packet for another stream: all that a relay between two peers changes."""
+    return data[:4] + stream_id.to_bytes(4, "little") + data[8:]
+
+
 def ranges_of_body_untrusted(body: bytes, padding: int) -> tuple[tuple[int, int], ...]:
     """The ranges that a SACK packet carries, in its padding or else in its whole body.
 

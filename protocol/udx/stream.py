@@ -56,8 +56,8 @@ from .packets import (
 from .receiver import Receiver, ReorderBudget
 from .sender import IPV4_AND_UDP_BYTES, IPV6_AND_UDP_BYTES, Datagram, Sender
 
-# An END that is not acknowledged comes again after 1 and 3 seconds.
-LINGER_SECONDS = 4.0
+# An END that is not acknowledged comes again after 1, 3, 5 and 7 seconds.
+LINGER_SECONDS = 8.0
 # Heartbeats in a row without any answer; as many as a packet may be repeated.
 MAX_UNANSWERED_HEARTBEATS = 6
 

@@ -30,6 +30,7 @@ from protocol.udx.packets import (
     Packet,
     decode_packet_untrusted,
     encode_packet,
+    relayed,
     unwrap,
 )
 from protocol.udx.receiver import ReorderBudget
@@ -331,6 +332,12 @@ def test_a_moved_peer() -> None:
     assert decode_packet_untrusted(datagram).stream_id == 7
     feed(stream, Packet(ACK, 1, 1 << 20, 0, 1))
     assert stream.next_event() == RemoteMoved()
+
+
+def test_a_relay_changes_the_stream_id_only() -> None:
+    packet = data(5, b"payload")
+    there = relayed(encode_packet(packet), 0xFFEEDDCC)
+    assert decode_packet_untrusted(there) == packet._replace(stream_id=0xFFEEDDCC)
 
 
 def test_numbers_wrap() -> None:
