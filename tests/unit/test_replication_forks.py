@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import ProofError
-from protocol.hypercore.messages import NO_DATA, REQUEST, decode_message_untrusted
+from protocol.hypercore.messages import (
+    NO_DATA,
+    RANGE,
+    REQUEST,
+    decode_message_untrusted,
+    decode_range_untrusted,
+)
 from protocol.hypercore.proof import Request
 from protocol.hypercore.stalls import STALL_SECONDS
 from protocol.hypercore.verifier import verify_first_upgrade_untrusted
@@ -204,3 +210,17 @@ def test_peers_behind_a_truncation_are_served_nothing_wrong() -> None:
     run(link)
     assert reader.core.head == writer.core.head
     assert not any(send.kind == NO_DATA for send in writer.sent)
+
+
+def test_new_blocks_that_nobody_announces_are_asked_for_after_each_fork() -> None:
+    """As hypercore 10 behaves when it hears late that we dropped the old ones."""
+    writer, reader, link = linked(20, allow_truncation=True)
+    for kept in (15, 10, 5):
+        truncate(writer, kept, blocks(20, kept, b"new"))
+        outbox = writer.outboxes[0]
+        told = [m for m in outbox if m[0] != RANGE or decode_range_untrusted(m[1]).drop]
+        assert len(told) < len(outbox)
+        outbox.clear()
+        outbox.extend(told)
+        run(link)
+        assert reader.core.blocks == writer.core.blocks
