@@ -61,6 +61,7 @@ class Sender:
     """
 
     __slots__ = (
+        "_end_is_alone",
         "_end_sent",
         "_flight",
         "_highest",
@@ -120,6 +121,7 @@ class Sender:
         self._queue: deque[bytes] = deque()
         self._queue_offset = 0
         self._end_sent = False
+        self._end_is_alone = False
         self._flight: dict[int, SentPacket] = {}
         self._lost: dict[int, SentPacket] = {}
         self._lost_order: list[int] = []
@@ -154,7 +156,7 @@ class Sender:
     @property
     def only_end_outstanding(self) -> bool:
         """Whether all data has arrived, and nothing but END has not."""
-        return self._end_sent and self.oldest + 1 == self.next_seq
+        return self._end_is_alone and self.oldest + 1 == self.next_seq
 
     @property
     def blocked_by_window(self) -> bool:
@@ -286,7 +288,7 @@ class Sender:
         elif self.ending and not self._end_sent:
             payload = b""
             kind = END
-            self._end_sent = True
+            self._end_sent = self._end_is_alone = True
         else:
             return None
         packet = SentPacket(self.next_seq, kind, payload, padding)

@@ -187,17 +187,18 @@ def test_a_lingering_stream_acknowledges_the_end_again() -> None:
     assert feed(stream, Packet(END, 1, 1 << 20, 0, 1)) == []
 
 
-def test_a_peer_that_vanishes_after_its_end_has_finished() -> None:
+@pytest.mark.parametrize("written", [b"", b"last"])
+def test_an_unanswered_end_is_harmless_only_without_data(written: bytes) -> None:
     network = Network()
     a, b = network.ends
     b.stream.end()
     network.run(lambda: RemoteEnded() in a.events)
-    network.passes = lambda side, _: side == 0
-    b.stream.destroy(network.now)
+    network.passes = lambda _, __: False
+    a.stream.write(written)
     a.stream.end()
-    network.passes = lambda side, _: False
     network.run()
-    assert a.events == [RemoteEnded(), FINISHED]
+    reason = CloseReason.TIMED_OUT if written else CloseReason.FINISHED
+    assert a.events[-1] == StreamClosed(reason)
 
 
 def test_destroy_is_repeated_while_the_peer_goes_on() -> None:
