@@ -221,8 +221,7 @@ class Sender:
                 break
             packet = self._next_lost() or self._next_new()
             if packet is None and self._probe_due and flight:
-                packet = flight[next(reversed(flight))]
-                del flight[packet.seq]
+                packet = self._last_in_flight()
                 in_flight -= 1
             self._probing |= self._probe_due
             self._probe_due = self._timeout_due = False
@@ -232,15 +231,7 @@ class Sender:
                 break
             if in_flight == 0:
                 congestion.sending_after_idle(now)
-            self._order += 1
-            packet.order = self._order
-            packet.sent_at = now
-            packet.transmissions += 1
-            packet.delivered = congestion.delivered
-            packet.delivered_at = congestion.delivered_at
-            packet.first_sent_at = congestion.first_sent_at
-            packet.app_limited = congestion.app_limited_until != 0
-            flight[packet.seq] = packet
+            self._stamp(packet, now)
             padding = packet.padding
             header = pack(
                 MAGIC, VERSION, packet.kind, padding, stream_id, window, packet.seq & _MASK, ack
@@ -256,6 +247,26 @@ class Sender:
             if self._timeout_at is None:
                 self._timeout_at = now + self.rtt.timeout
             self._arm_probe(now)
+
+    def _stamp(self, packet: SentPacket, now: float) -> None:
+        congestion = self.congestion
+        self._order += 1
+        packet.order = self._order
+        packet.sent_at = now
+        packet.transmissions += 1
+        packet.delivered = congestion.delivered
+        packet.delivered_at = congestion.delivered_at
+        packet.first_sent_at = congestion.first_sent_at
+        packet.app_limited = congestion.app_limited_until != 0
+        self._flight[packet.seq] = packet
+
+    def _last_in_flight(self) -> SentPacket:
+        _, packet = self._flight.popitem()
+        if packet.padding:
+            # It may be too large for the path; nothing shall depend on that.
+            packet.padding = 0
+            self.mtu.probe_lost()
+        return packet
 
     def _next_lost(self) -> SentPacket | None:
         while self._lost_order:

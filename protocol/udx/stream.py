@@ -256,8 +256,8 @@ class UdxStream:
     def receive_packet_untrusted(self, data: bytes, address: object, now: float) -> None:
         """Take one datagram with this stream's id.
 
-        The address is not compared: a peer may send from several, and answers only ever go to the
-        one it is connected to. What the packet says falsely is ignored, as all strangers' packets.
+        The address is not compared: a peer may send from several, and answers only go to the one
+        it is connected to. False statements are ignored, as a stranger may have made them.
 
         Raises:
           DecodeError: it is no packet of UDX; nothing has changed.
@@ -268,7 +268,8 @@ class UdxStream:
         magic, version, kind, padding, _, window, wire_seq, wire_ack = HEADER.unpack_from(data)
         if magic != MAGIC or version != VERSION:
             raise DecodeError("not a packet of UDX")
-        if HEADER_BYTES + padding > size and not kind & HEARTBEAT:
+        start = HEADER_BYTES + padding
+        if start > size and not kind & HEARTBEAT:
             raise DecodeError("the padding goes past the end of the packet")
         if self._state is not _State.OPEN:
             self._answer_late(kind)
@@ -283,7 +284,7 @@ class UdxStream:
         seq = unwrap(wire_seq, receiver.expected)
         answer = False
         if kind & DATA_OR_END:
-            answer = receiver.receive(seq, kind, data[HEADER_BYTES + padding :])
+            answer = receiver.receive(seq, kind, data[start:])
             if receiver.ended and not self._remote_ended:
                 self._remote_ended = True
                 self._events.append(RemoteEnded())
@@ -292,7 +293,7 @@ class UdxStream:
             return
         if kind & MESSAGE and self._unread_messages < MAX_UDX_MESSAGES:
             self._unread_messages += 1
-            self._events.append(MessageReceived(data[HEADER_BYTES + padding :]))
+            self._events.append(MessageReceived(data[start:]))
         sender = self._sender
         ack = unwrap(wire_ack, sender.oldest)
         if sender.oldest <= ack <= sender.next_seq:
@@ -304,8 +305,8 @@ class UdxStream:
                 if self._unsettled_ack is not None:
                     ack = max(ack, self._unsettled_ack)
                     self._unsettled_ack = None
-                body = data[HEADER_BYTES:]
-                sender.acknowledge(ack, ranges_of_body_untrusted(body, padding), now)
+                ranges = ranges_of_body_untrusted(data[HEADER_BYTES:], padding)
+                sender.acknowledge(ack, ranges, now)
                 self._check_acknowledged(now)
             elif ack > sender.oldest and (self._unsettled_ack is None or ack > self._unsettled_ack):
                 self._unsettled_ack = ack
