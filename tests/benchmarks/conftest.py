@@ -1,0 +1,5 @@
+"""The JavaScript side needs its packages, here as in the interop tests."""
+
+from __future__ import annotations
+
+from tests.interop.conftest import js_packages as js_packages
