@@ -302,13 +302,8 @@ class UdxStream:
                 self._window_ack = ack
                 sender.remote_window = window
             if kind & SACK:
-                if self._unsettled_ack is not None:
-                    ack = max(ack, self._unsettled_ack)
-                    self._unsettled_ack = None
-                ranges = ranges_of_body_untrusted(data[HEADER_BYTES:], padding)
-                sender.acknowledge(ack, ranges, now)
-                self._check_acknowledged(now)
-            elif ack > sender.oldest and (self._unsettled_ack is None or ack > self._unsettled_ack):
+                self._settle(ack, ranges_of_body_untrusted(data[HEADER_BYTES:], padding))
+            elif ack > (self._unsettled_ack or sender.oldest):
                 self._unsettled_ack = ack
         if answer:
             self._acknowledge()
@@ -328,11 +323,13 @@ class UdxStream:
         self._heard_at = now
         self._unanswered_heartbeats = 0
 
-    def _settle(self) -> None:
-        ack = self._unsettled_ack
-        if ack is not None:
+    def _settle(self, ack: int = 0, ranges: tuple[tuple[int, int], ...] = ()) -> None:
+        """Tell the sender what it has not been told, with what a SACK says."""
+        if self._unsettled_ack is not None:
+            ack = max(ack, self._unsettled_ack)
             self._unsettled_ack = None
-            self._sender.acknowledge(ack, (), self._heard_at)
+        if ack or ranges:
+            self._sender.acknowledge(ack, ranges, self._heard_at)
             self._check_acknowledged(self._heard_at)
 
     def _check_acknowledged(self, now: float) -> None:
