@@ -193,11 +193,11 @@ MAX_HELD_REQUESTS_PER_HOST = 16
 RETURN_PATH_CHECK_SECONDS = 0.9
 # Handshakes that may make us compute a Diffie-Hellman (0.4 ms): tokens each second, and at once. A
 # client sends each handshake through several relays, four times at most; NATs share a host; the
-# total keeps it below a tenth of a core (hyperdht issue 294).
+# total, each of direct and relayed, keeps it below a tenth of a core (hyperdht issue 294).
 HANDSHAKES_PER_ADDRESS = (4.0, 16.0)
 HANDSHAKES_PER_HOST = (16.0, 64.0)
 HANDSHAKES_PER_SUBNET = (32.0, 128.0)
-HANDSHAKES_TOTAL = (250.0, 250.0)
+HANDSHAKES_TOTAL = (125.0, 125.0)
 MAX_RATE_LIMIT_ENTRIES = 16 * 1024
 
 # UDX ---------------------------------------------------------------------------------------------
@@ -229,3 +229,34 @@ MAX_DELAYED_PINGS = 1024
 MAX_SIDE_CHECKS = 10
 # Nodes of an earlier query that a new one begins with.
 MAX_QUERY_SEEDS = 20
+# JS nodes keep announces for 20 minutes, and values for 48 hours.
+DHT_RECORD_SECONDS = 20 * 60.0
+DHT_VALUE_SECONDS = 48 * 3600.0
+# JS keeps 65,536 topics, ways and refreshes each, and 32,768 values of each kind, in each of two
+# generations. With values of 1 KiB that could be 128 MiB; ours together stay below 32 MiB for
+# values, and the same for the records of topics that are full.
+MAX_DHT_TOPICS = 8 * 1024
+MAX_DHT_ROUTER_ENTRIES = 16 * 1024
+MAX_DHT_VALUES = 8 * 1024
+# What JS nodes can put with all headers into the smallest datagrams they send, rounded up.
+MAX_DHT_STORED_VALUE_BYTES = 1024
+# All records of one reply; the rest of its 1,200 bytes is for 20 nodes, id and token.
+MAX_LOOKUP_RECORD_BYTES = 960
+# JS refuses bumps that are further in the future.
+MAX_BUMP_AHEAD_SECONDS = 60.0
+# A server announces itself at the 3 nodes nearest to its key.
+MAX_DHT_RELAYS = 3
+# Questions passed on to servers whose answers may still come, and for how long.
+MAX_FORWARDED = 8 * 1024
+FORWARDED_SECONDS = 10.0
+# Handshakes that a server remembers at once, about 8 KiB each, and how long: clients wait 10 s for
+# the first packet; copies by other relays may come a little later.
+MAX_HALF_OPEN_HANDSHAKES = 256
+HANDSHAKE_SECONDS = 20.0
+HANDSHAKE_LINGER_SECONDS = 10.0
+# Copies of a handshake message that came while it was not decided yet; clients use 3 relays.
+MAX_ROUTES_PER_HANDSHAKE = 8
+# Connections being opened at once; JS hyperswarm opens 3.
+MAX_CONNECT_ATTEMPTS = 256
+# Addresses whose bytes and ids are not computed again each time: those of a large routing table.
+MAX_CACHED_ADDRESSES = 4096

@@ -5,12 +5,14 @@ Wire facts: specs/13-dht.md section 1; npm ``compact-encoding-net``, ``dht-rpc``
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from ..crypto.hashes import blake2b_256
 from ..encoding.compact import Decoder
 from ..errors import LocalProtocolError
+from ..limits import MAX_CACHED_ADDRESSES
 
 ADDRESS4_BYTES = 6
 ADDRESS6_BYTES = 18
@@ -31,6 +33,7 @@ class Address(NamedTuple):
     port: int
 
 
+@lru_cache(MAX_CACHED_ADDRESSES)
 def encode_address(address: Address) -> bytes:
     """An IPv4 address as 6 bytes: the host in network order, the port little endian.
 
@@ -82,6 +85,7 @@ def decode_address6_untrusted(decoder: Decoder) -> Address:
     return Address(str(IPv6Address(packed[:16])), int.from_bytes(packed[16:], "little"))
 
 
+@lru_cache(MAX_CACHED_ADDRESSES)
 def node_id(address: Address) -> bytes:
     """The 32-byte id of the node at an IPv4 address; nobody chooses an id."""
     return blake2b_256(encode_address(address))

@@ -1,0 +1,293 @@
+"""Finding a peer by its key: the client's side of the peer handshake.
+
+    searching: FIND_PEER, and the relays known from before
+        each node that knows the way gets the same handshake message, two at a time
+    first good answer --> where to connect --> ConnectionReady
+    nobody left --> ConnectFailed
+
+Wire facts: specs/13-dht.md sections 9 and 10; npm ``hyperdht``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ..crypto.hashes import blake2b_256
+from ..crypto.keys import SEED_BYTES, KeyPair
+from ..encoding.compact import Decoder
+from ..errors import DecodeError, HandshakeError, RemoteProtocolError
+from ..noise.handshake import Handshake
+from . import namespaces
+from .addresses import Address, is_reserved
+from .events import ConnectFailed, ConnectionReady
+from .handshake_box import (
+    HandshakeBox,
+    Mode,
+    decode_handshake_box_untrusted,
+    encode_handshake_box,
+)
+from .messages import Command
+from .noise_payload import (
+    VERSION,
+    Firewall,
+    NoisePayload,
+    PayloadError,
+    UdxInfo,
+    decode_noise_payload_untrusted,
+    encode_noise_payload,
+)
+from .query_run import QueryResult, QueryRun
+from .records import read_peer_record_untrusted
+from .requests import Answer, Outstanding
+from .rpc import Rpc
+
+_PARALLEL = 2
+
+
+class Connect:
+    """One attempt.
+
+    Args:
+      rpc: the node.
+      attempt: its number in events.
+      key_pair: ours.
+      public_key: the peer's, 32 bytes.
+      stream_id: our end of the UDX stream.
+      relays: nodes that may know the way, tried first.
+
+    Raises:
+      HandshakeError: the public key is not one.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        attempt: int,
+        key_pair: KeyPair,
+        public_key: bytes,
+        stream_id: int,
+        relays: tuple[Address, ...],
+    ) -> None:
+        self.attempt = attempt
+        self._rpc = rpc
+        self._key_pair = key_pair
+        self._public_key = public_key
+        self._target = blake2b_256(public_key)
+        self._stream_id = stream_id
+        self._ephemeral_seed = rpc.random_bytes(SEED_BYTES)
+        self._payload = encode_noise_payload(self._own_payload())
+        self._handshake, self._message = self._new_handshake()
+        self._candidates: deque[Address] = deque(relays)
+        self._seen: set[Address] = set(relays)
+        self._outstanding: set[Outstanding] = set()
+        self._heard = False
+        self._searching = True
+        self.done = False
+        self._run = QueryRun(
+            rpc,
+            Command.FIND_PEER,
+            self._target,
+            nodes=relays,
+            on_reply=self._found,
+            on_done=self._searched,
+        )
+
+    def start(self) -> None:
+        """Send the first requests."""
+        self._rpc.upkeep.activity()
+        self._run.start()
+        self._try_candidates()
+
+    def cancel(self) -> None:
+        """Stop; no event comes."""
+        self.done = True
+        self._run.cancel()
+        self._rpc.close(self._outstanding)
+        self._outstanding.clear()
+
+    # the handshake --------------------------------------------------------------------------------
+
+    def _own_payload(self) -> NoisePayload:
+        rpc = self._rpc
+        public = None if rpc.firewalled else rpc.address
+        local = tuple(Address(host, rpc.config.local_port) for host in rpc.config.local_hosts)
+        return NoisePayload(
+            firewall=Firewall.UNKNOWN if public is None else Firewall.OPEN,
+            addresses4=local if public is None else (public, *local),
+            udx=UdxInfo(self._stream_id),
+        )
+
+    def _new_handshake(self) -> tuple[Handshake, bytes]:
+        """The same every time, so that a forged answer costs nothing but the work."""
+        handshake = Handshake(
+            "IK",
+            True,
+            self._key_pair,
+            ephemeral_seed=self._ephemeral_seed,
+            remote_public_key=self._public_key,
+            prologue=namespaces.PEER_HANDSHAKE,
+        )
+        return handshake, handshake.write(self._payload)
+
+    # searching ------------------------------------------------------------------------------------
+
+    def _found(self, address: Address, answer: Answer) -> None:
+        """A node that answered the query; those with a record of the key know the way."""
+        if answer.response.value is None or address in self._seen:
+            return
+        try:
+            record = read_peer_record_untrusted(Decoder(answer.response.value))
+        except DecodeError:
+            return
+        if record.public_key != self._public_key:
+            return
+        self._seen.add(address)
+        self._candidates.append(address)
+        self._try_candidates()
+
+    def _searched(self, _result: QueryResult) -> None:
+        self._searching = False
+        self._fail_if_over()
+
+    def _try_candidates(self) -> None:
+        while self._candidates and len(self._outstanding) < _PARALLEL and not self.done:
+            self._send(self._candidates.popleft())
+
+    def _send(self, to: Address) -> None:
+        def answered(answer: Answer) -> None:
+            self._outstanding.discard(request)
+            if not self.done:
+                self._take_answer(to, answer)
+
+        def failed() -> None:
+            self._outstanding.discard(request)
+            if not self.done:
+                self._try_candidates()
+                self._fail_if_over()
+
+        request = self._rpc.request(
+            to,
+            Command.PEER_HANDSHAKE,
+            target=self._target,
+            value=encode_handshake_box(HandshakeBox(Mode.FROM_CLIENT, self._message)),
+            on_answer=answered,
+            on_failure=failed,
+        )
+        self._outstanding.add(request)
+
+    def _fail_if_over(self) -> None:
+        if self._searching or self._outstanding or self._candidates or self.done:
+            return
+        heard = "the peer does not answer" if self._seen else "nobody knows the way to the peer"
+        self._fail(heard)
+
+    def _fail(self, reason: str) -> None:
+        self.cancel()
+        self._rpc.events.append(ConnectFailed(self.attempt, reason))
+
+    # the answer -----------------------------------------------------------------------------------
+
+    def _take_answer(self, to: Address, answer: Answer) -> None:
+        try:
+            box = decode_handshake_box_untrusted(answer.response.value or b"")
+            if box.mode != Mode.REPLY or not box.noise:
+                raise HandshakeError("a node answers a handshake with something else")
+            payload = decode_noise_payload_untrusted(self._handshake.read_untrusted(box.noise))
+        except RemoteProtocolError:
+            # A relay that lies, or does not know the way; another may.
+            self._handshake, _ = self._new_handshake()
+            self._try_candidates()
+            self._fail_if_over()
+            return
+        if payload.version != VERSION or payload.error == PayloadError.VERSION_MISMATCH:
+            self._fail("the peer speaks another version")
+        elif payload.error == PayloadError.TRY_LATER:
+            self._fail("the peer asks to try again later")
+        elif payload.error or payload.udx is None or not payload.secret_stream:
+            self._fail("the peer refuses")
+        else:
+            self._choose_address(to, box.peer_address, payload, answer)
+
+    def _choose_address(
+        self, asked: Address, relayed: Address | None, payload: NoisePayload, answer: Answer
+    ) -> None:
+        """Where to connect to, by what both sides know of their ways."""
+        peer = relayed or asked
+        routes = payload.holepunch.relays if payload.holepunch is not None else ()
+        if relayed is None:
+            self._ready(peer, payload, answer, proven=True)
+        elif payload.firewall == Firewall.OPEN or not routes:
+            public = (a for a in payload.addresses4 if not is_reserved(a.host))
+            self._ready(next(public, peer), payload, answer)
+        elif not self._rpc.firewalled and self._rpc.address is not None:
+            self._ready(None, payload, answer)
+        elif answer.response.to.host == peer.host:
+            self._try_neighbour(peer, payload, answer)
+        else:
+            self._ready(peer, payload, answer)
+
+    def _try_neighbour(self, peer: Address, payload: NoisePayload, answer: Answer) -> None:
+        """Both are behind one address: try the peer's local one."""
+        local = _nearest(payload.addresses4, self._rpc.config.local_hosts)
+        if local is None or local == peer:
+            self._ready(peer, payload, answer)
+            return
+        self._run.cancel()
+        self._rpc.close(self._outstanding)
+        self._outstanding.clear()
+
+        def here(_answer: Answer) -> None:
+            if not self.done:
+                self._ready(local, payload, answer, proven=True)
+
+        def gone() -> None:
+            if not self.done:
+                self._ready(peer, payload, answer)
+
+        self._outstanding.add(self._rpc.ping(local, here, gone, retries=1))
+
+    def _ready(
+        self,
+        address: Address | None,
+        payload: NoisePayload,
+        answer: Answer,
+        *,
+        proven: bool = False,
+    ) -> None:
+        result = self._handshake.result
+        self.cancel()
+        known = address is not None and self._rpc.return_paths.is_proven(
+            address.host, self._rpc.now
+        )
+        self._rpc.events.append(
+            ConnectionReady(
+                attempt=self.attempt,
+                session=None,
+                local_public_key=self._key_pair.public_key,
+                handshake=result,
+                local_stream_id=self._stream_id,
+                remote=payload,
+                address=address,
+                proven=proven or known,
+                socket=answer.socket,
+                relayed=not proven,
+            )
+        )
+
+
+def _nearest(theirs: tuple[Address, ...], ours: tuple[str, ...]) -> Address | None:
+    """The peer's address that shares the most leading numbers with one of our hosts."""
+
+    def shared(a: str, b: str) -> int:
+        pairs = zip(a.split(".")[:3], b.split(".")[:3], strict=False)
+        count = 0
+        for x, y in pairs:
+            if x != y:
+                break
+            count += 1
+        return count
+
+    usable = [address for address in theirs if address.port and not address.host.startswith("0.")]
+    if not usable or not ours:
+        return None
+    return max(usable, key=lambda address: max(shared(address.host, host) for host in ours))
