@@ -583,3 +583,7 @@ return [0 in [1], 'length' in [], 2 in [1]]
 const log = []; const o = { get a () { log.push('a'); return 1 }, get b () { log.push('b'); return 2 } }; o.a + o.b; return log
 //# evaluation_order
 const log = []; const f = x => { log.push(x); return x }; const o = {}; o[f('k')] = f('v'); f(1) + f(2) * f(3); return log
+//# math_zero_signs
+const sign = x => Object.is(x, -0) ? '-0' : String(x); return [Math.atan2(-0, -0), Math.atan2(-0, 0), Math.atan2(0, -0), Math.sin(-0), Math.tan(-0), Math.asin(-0), Math.atan(-0), Math.sinh(-0), Math.tanh(-0), Math.cbrt(-0), Math.expm1(-0), Math.log1p(-0), Math.round(-0.2), Math.ceil(-0.5), Math.trunc(-0.5), Math.max(-0, 0), Math.min(0, -0), Math.sqrt(-0), (-0) ** 3, (-0) ** -3, (-0) ** 2, Math.pow(-0, -2), Math.hypot(-0), Math.fround(-0), Math.sign(-0), Math.abs(-0)].map(sign)
+//# math_arguments
+return [Math.max(1, '3', null), Math.hypot(3, 4, 12), Math.hypot(), Math.hypot(NaN, Infinity), Math.pow('2', '3'), Math.atan2('1', 1), Math.exp(), Math.log('x'), 2 ** '3', Math.sqrt('16')].map(String)

@@ -89,33 +89,39 @@ class _Realm:
 
 
 class ContractWorker:
-    """Runs one compiled contract in sandboxed processes of its own."""
+    """Runs one compiled contract in sandboxed processes of its own.
 
-    def __init__(self, calls: _Realm, operations: _Realm) -> None:
-        self._calls = calls
-        self._operations = operations
+    With ``blocking`` the whole thread waits while the contract computes, so that a virtual clock
+    stands still.
+
+    Resource handling: use ``open``, or ``close`` it yourself. Processes start with the first use.
+
+    Raises:
+      WorkerFault: the compiled contract is of another runtime than this one.
+    """
+
+    def __init__(self, compiled: CompiledContract, *, blocking: bool = False) -> None:
+        if compiled.runtime_id != RUNTIME_ID:
+            raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
+        self._calls = _Realm(compiled, blocking=blocking)
+        self._operations = _Realm(compiled, blocking=blocking)
 
     @classmethod
     @asynccontextmanager
     async def open(
         cls, compiled: CompiledContract, *, blocking: bool = False
     ) -> AsyncIterator[ContractWorker]:
-        """A worker for ``compiled``; its processes start with the first use and end with the block.
-
-        With ``blocking`` the whole thread waits while the contract computes, so that a virtual
-        clock stands still.
-
-        Raises:
-          WorkerFault: the compiled contract is of another runtime than this one.
-        """
-        if compiled.runtime_id != RUNTIME_ID:
-            raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
-        realms = [_Realm(compiled, blocking=blocking) for _ in range(2)]
+        """A worker for ``compiled``, closed with the block."""
+        worker = cls(compiled, blocking=blocking)
         try:
-            yield cls(*realms)
+            yield worker
         finally:
-            for realm in realms:
-                realm.close()
+            worker.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        self._calls.close()
+        self._operations.close()
 
     @property
     def pids(self) -> list[int]:

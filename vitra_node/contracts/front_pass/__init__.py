@@ -5,6 +5,7 @@ Map of the package, in the order of the work:
 - ``syntax``   parses (tree-sitter) and finds syntax errors; positions and refusals.
 - ``refusals`` refuses what cannot run, each with its line and column.
 - ``names``    refuses globals that a contract has not, and names that are ours.
+- ``fuel``     says what each round of a loop or call of a function costs.
 - ``scopes``   finds variables that may be read before their declaration.
 - ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
 - ``emitter``  writes the program again, without moving lines; the rules are in ``functions``

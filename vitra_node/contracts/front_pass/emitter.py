@@ -15,9 +15,6 @@ from .syntax import Source
 
 Rule: TypeAlias = "Callable[[Emitter, Node], None]"
 
-# Names that compiled code calls; prelude/90-runtime.js hands them to the module.
-TICK = "__vitra_t()"
-
 
 @dataclass
 class Scope:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from .emitter import TICK, Emitter, Rule, declaration
+from .emitter import Emitter, Rule, declaration
+from .fuel import tick
 from .output import Later
 from .syntax import FUNCTIONS, parameters_of, walk
 
@@ -62,16 +63,16 @@ def _body(emitter: Emitter, body: Node) -> None:
         emitter.parts.append(head)
         _inside(emitter, body)
         emitter.text("}")
-        head.text = f"{TICK};{declaration(scope)}"
+        head.text = f"{tick(body)};{declaration(scope)}"
         return
     with emitter.buffer() as parts:
         emitter.visit(body)
     if scope.temporaries:
-        emitter.text(f"{{{TICK};{declaration(scope)}return (")
+        emitter.text(f"{{{tick(body)};{declaration(scope)}return (")
         emitter.parts.extend(parts)
         emitter.text(")}")
     else:
-        emitter.text(f"({TICK},")
+        emitter.text(f"({tick(body)},")
         emitter.parts.extend(parts)
         emitter.text(")")
 

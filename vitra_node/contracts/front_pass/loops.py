@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
-from .emitter import TICK, Emitter, Rule
+from .emitter import Emitter, Rule
+from .fuel import tick
 
 
 def loop(emitter: Emitter, node: Node) -> None:
@@ -32,13 +33,13 @@ def loop(emitter: Emitter, node: Node) -> None:
 def _body(emitter: Emitter, body: Node) -> None:
     if body.type == "statement_block":
         opening = body.children[0]
-        emitter.text("{" + TICK + ";")
+        emitter.text("{" + tick(body) + ";")
         at = opening.end_byte
         for child in body.children[1:]:
             at = emitter.gap(at, child)
             emitter.visit(child)
     else:
-        emitter.text("{" + TICK + ";")
+        emitter.text("{" + tick(body) + ";")
         emitter.visit(body)
         emitter.text("}")
 

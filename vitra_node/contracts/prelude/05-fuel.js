@@ -2,14 +2,17 @@
 // work for long count what they do. Out of fuel *latches*: whatever a contract catches, its next
 // step throws again, and the host looks at the latch, not at what the contract returned.
 
-var FUEL_PER_OPERATION = 5000000
+// A quarter of a second of plain loops: every participant can make every monitor spend it.
+var FUEL_PER_OPERATION = 1000000
 var FUEL_PER_CALL = 9007199254740991
 
-// An async function costs a coroutine, about 5 KiB while it waits.
-var ASYNC_FUEL = 20
+// What takes memory costs in proportion, so that an operation ends by fuel before it ends by the
+// memory of the machine: a promise about 1 KiB, a coroutine 5 KiB while it waits.
+var PROMISE_FUEL = 50
+var ASYNC_FUEL = 50
 var READ_FUEL = 200
 var LISTED_ENTRY_FUEL = 20
-var CHARACTERS_PER_FUEL = 64
+var CHARACTERS_PER_FUEL = 16
 
 var LATCH_NONE = 0
 var LATCH_FUEL = 1

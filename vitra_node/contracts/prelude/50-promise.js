@@ -44,6 +44,7 @@ function PromiseConstructor (executor) {
     throw new TypeError("Promise constructor cannot be invoked without 'new'")
   }
   needsFunction(executor)
+  charge(PROMISE_FUEL)
   var promise = this
   initPromise(promise)
   var settle = resolvers(promise)
@@ -99,6 +100,7 @@ function resolvePromise (promise, value) {
     return rejectPromise(promise, caught(error))
   }
   if (typeof then !== 'function') return settle(promise, FULFILLED, value)
+  charge(PROMISE_FUEL)
   jobs.push(function () {
     var settle = resolvers(promise)
     try {
@@ -143,6 +145,7 @@ function queueReaction (reaction, self) {
 }
 
 function chain (promise, onFulfilled, onRejected) {
+  charge(PROMISE_FUEL)
   var next = newPromise()
   function pass (callback, otherwise) {
     if (typeof callback !== 'function') return otherwise
@@ -166,6 +169,7 @@ function chain (promise, onFulfilled, onRejected) {
 // `Promise.resolve`: a promise stays itself.
 function promiseOf (value) {
   if (isPromise(value)) return value
+  charge(PROMISE_FUEL)
   var promise = newPromise()
   resolvePromise(promise, value)
   return promise
@@ -270,6 +274,7 @@ publishConstructor('Promise', PromiseConstructor)
 hidden(GLOBAL, {
   queueMicrotask: function queueMicrotask (callback) {
     needsFunction(callback)
+    charge(PROMISE_FUEL)
     jobs.push(function () { callback() }, undefined)
   }
 })

@@ -5,9 +5,9 @@
 // and generators alike, so bodies stay as written. A body yields only from its own frames, never
 // across a built-in, because `await` and `yield` belong to the innermost function.
 
-// Each waiting coroutine holds a stack of its own; both bounds keep an operation below 64 MiB.
+// Each waiting coroutine holds a stack of its own; both bounds keep an operation below 16 MiB.
 var MAX_ASYNC_DEPTH = 500
-var MAX_WAITING_COROUTINES = 10000
+var MAX_WAITING_COROUTINES = 2000
 
 var depth = 0
 var waiting = 0
@@ -228,7 +228,7 @@ hidden(GeneratorPrototype, {
 })
 
 function yieldValue (value) {
-  tick()
+  charge(5)
   return YIELD({ value: value })
 }
 

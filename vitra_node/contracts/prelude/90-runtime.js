@@ -4,11 +4,11 @@ var MAX_BATCH_CHARS = 4194304
 
 var factory
 
-var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_c',
+var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_n', '__vitra_c',
   '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f', '__vitra_d',
   '__vitra_o']
 
-var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, caught, asyncCall, asyncApply,
+var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, charge, caught, asyncCall, asyncApply,
   awaitValue, generatorCall, yieldValue, yieldAll, forAwait, usedTooEarly, withPrototype]
 
 function load (code) {

@@ -59,7 +59,7 @@ freezeAll(SEQ_OF_BATCH)
 freezeAll(modules)
 freezeAll(tx)
 freezeAll(emit)
-;[tick, caught, asyncCall, asyncApply, awaitValue, generatorCall, yieldValue, yieldAll, forAwait,
+;[tick, charge, caught, asyncCall, asyncApply, awaitValue, generatorCall, yieldValue, yieldAll, forAwait,
   usedTooEarly, withPrototype, requireModule
 ].forEach(freezeAll)
 freezeAll(GLOBAL)

@@ -1,0 +1,131 @@
+"""One-feature programs and Math, here and in Node: what they give must be the same."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from tests.contracts.memory_host import MemoryHost
+from tests.contracts.running import running
+from tests.contracts.snippets import SNIPPETS
+from vitra_node.contracts.errors import ContractError
+
+RUN = """
+const run = async body => {
+  try {
+    const value = await body()
+    return { value: value === undefined ? null : JSON.parse(JSON.stringify(value)) }
+  } catch (error) {
+    return { error: error?.name ?? String(error) }
+  }
+}
+"""
+
+
+def in_node(script: str, folder: Path) -> Any:
+    """What a module prints as JSON."""
+    path = folder / "script.mjs"
+    path.write_text(script)
+    done = subprocess.run(
+        ["node", str(path)],
+        capture_output=True,
+        check=True,
+        timeout=60,
+        env={"TZ": "UTC", "PATH": "/usr/local/bin:/usr/bin:/bin"},
+    )
+    return json.loads(done.stdout)
+
+
+async def run_here(names: list[str], results: dict[str, Any]) -> None:
+    """Run snippets in one contract."""
+    functions = "".join(
+        f"export const t_{name} = () => run(async () => {{\n{SNIPPETS[name]}\n}})\n"
+        for name in names
+    )
+    async with running(RUN + functions + "export const apply = {}") as worker:
+        for name in names:
+            try:
+                results[name] = (await worker.call(f"t_{name}", None, MemoryHost())).response
+            except ContractError as error:
+                results[name] = repr(error)
+
+
+async def test_snippets_give_the_same_in_node(tmp_path: Path) -> None:
+    functions = "".join(
+        f"out[{json.dumps(name)}] = await run(async () => {{\n{body}\n}})\n"
+        for name, body in SNIPPETS.items()
+    )
+    script = RUN + "const out = {}\n" + functions + "console.log(JSON.stringify(out))"
+    expected = await trio.to_thread.run_sync(in_node, script, tmp_path)
+    results: dict[str, Any] = {}
+    names = list(SNIPPETS)
+    # The compiler's time grows with the program: two processes for the two cores.
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_here, names[::2], results)
+        nursery.start_soon(run_here, names[1::2], results)
+    assert len(results) > 250
+    assert {name: results[name] for name in names if results[name] != expected[name]} == {}
+
+
+# Within one unit of the last place of Node; Node's own pow is that far off at times.
+NEARLY = ("pow",)
+FUNCTIONS = (
+    "acos acosh asin asinh atan atanh cbrt cos cosh exp expm1 fround log log10 log1p log2 sin sinh "
+    "tan tanh sqrt trunc sign round clz32 atan2 hypot pow"
+)
+
+
+def numbers(seed: int, count: int) -> list[float]:
+    """Doubles of all sizes, and those around which the functions change their ways."""
+    source = random.Random(seed)
+    found: list[float] = [0.0, 1.0, -1.0, 0.5, 2.0, 1e-300, 1e300, 710.0, -745.0, 3.14159]
+    while len(found) < count:
+        bits = struct.unpack("<d", struct.pack("<Q", source.getrandbits(64)))[0]
+        if bits == bits and abs(bits) != float("inf"):
+            found.append(bits)
+        found += [source.uniform(-1, 1), source.uniform(-20, 20), source.uniform(-1e6, 1e6)]
+        found.append(float(source.randrange(-100, 100)))
+    return found
+
+
+def bits_of(words: Any) -> list[float]:
+    return [struct.unpack("<d", struct.pack("<II", *pair))[0] for pair in words]
+
+
+async def test_math_gives_the_same_bits_as_node(tmp_path: Path) -> None:
+    jobs: dict[str, list[list[float]]] = {}
+    for seed, name in enumerate(FUNCTIONS.split()):
+        first = numbers(seed, 400)
+        second = numbers(seed + 100, len(first))[: len(first)]
+        two = name in ("atan2", "hypot", "pow")
+        jobs[name] = [[x, y] if two else [x] for x, y in zip(first, second, strict=True)]
+    body = """
+    const words = new Uint32Array(2), number = new Float64Array(words.buffer)
+    const out = {}
+    for (const name of Object.keys(jobs)) {
+      out[name] = jobs[name].map(args => { number[0] = Math[name](...args); return [...words] })
+    }
+    """
+    in_script = json.dumps(jobs)
+    script = f"const jobs = {in_script}\n{body}console.log(JSON.stringify(out))"
+    expected = await trio.to_thread.run_sync(in_node, script, tmp_path)
+    source = f"export function run ({{ jobs }}) {{ {body} return out }}\nexport const apply = {{}}"
+    async with running(source) as worker:
+        found: dict[str, Any] = {}
+        for name, job in jobs.items():
+            call = await worker.call("run", {"jobs": {name: job}}, MemoryHost())
+            found[name] = call.response[name]
+    for name in jobs:
+        ours, theirs = bits_of(found[name]), bits_of(expected[name])
+        for args, x, y in zip(jobs[name], ours, theirs, strict=True):
+            same = x == y or (x != x and y != y)
+            if not same and name in NEARLY:
+                same = x == pytest.approx(y, rel=5e-16)
+            assert same, (name, args, x, y)
