@@ -172,6 +172,7 @@ async def test_process_is_shut_in() -> None:
         for name in ("Max processes", "Max core file size", "Max file size"):
             assert limits.split(name)[1].split()[0] == "0"
         assert limits.split("Max address space")[1].split()[0] == str(160 * 1024 * 1024)
+        assert of_process(pid, "status").decode().split("Seccomp:")[1].split()[0] == "2"
         assert set(os.listdir(f"/proc/{pid}/fd")) == {"0", "1", "2"}
 
 

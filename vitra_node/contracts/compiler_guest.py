@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import sys
 from importlib import import_module
@@ -38,6 +37,7 @@ def main() -> None:
     # Rules call each other as deep as the program nests.
     sys.setrecursionlimit(20_000)
     front_pass = import_module("front_pass")
+    confinement = import_module("confinement")
 
     duktape_path, babel, script = sys.argv[1:4]
     loader = ExtensionFileLoader("_dukpy", duktape_path)
@@ -47,9 +47,9 @@ def main() -> None:
     loader.exec_module(duktape)
     library = Path(babel).read_bytes()
     second_stage = Path(script).read_bytes()
-    _limit()
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     source = sys.stdin.buffer.read().decode()
+    confinement.confine(_MEMORY_BYTES, 3)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     try:
         answer = _compile(front_pass, duktape, source, library, second_stage)
     except front_pass.Refusal as refusal:
@@ -57,16 +57,6 @@ def main() -> None:
     sys.stdout.buffer.write(json.dumps(answer).encode())
     sys.stdout.buffer.flush()
     os._exit(0)
-
-
-def _limit() -> None:
-    for name, value in (
-        (resource.RLIMIT_AS, _MEMORY_BYTES),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        resource.setrlimit(name, (value, value))
 
 
 def _compile(

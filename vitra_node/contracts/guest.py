@@ -1,8 +1,8 @@
 """The worker process: Duktape, one script, and a pipe. Run by path, imports nothing of ours.
 
-Usage: ``python -I -S guest.py DUKTAPE_MODULE MEMORY_BYTES < frames > frames``. The first frame is
-the script, which then asks for every further frame itself and answers with one. What is in them is
-the script's business.
+Usage: ``python -I -S guest.py DUKTAPE_MODULE CONFINEMENT MEMORY_BYTES < frames > frames``. The
+first frame is the script, which then asks for every further frame itself and answers with one.
+What is in them is the script's business.
 
 A frame is a length (four bytes, big endian) and as many bytes; those from the parent have four
 bytes more before the body: the milliseconds until this process must have answered, or zero to go
@@ -15,7 +15,6 @@ Exit codes: 0 the parent closed the pipe, 70 out of memory, 71 the script ended 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from importlib.machinery import ExtensionFileLoader
@@ -27,18 +26,6 @@ _MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 _EXIT_OUT_OF_MEMORY = 70
 _EXIT_BROKEN = 71
-
-
-def _limit(memory_bytes: int) -> None:
-    """Nothing may grow, fork, open or be left behind."""
-    for name, value in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 3),
-    ):
-        resource.setrlimit(name, (value, value))
 
 
 def _read_exactly(count: int) -> bytes:
@@ -93,14 +80,12 @@ class _Interpreter:
 
 
 def main() -> None:
-    path, memory_bytes = sys.argv[1], int(sys.argv[2])
-    loader = ExtensionFileLoader("_dukpy", path)
-    spec = spec_from_file_location("_dukpy", path, loader=loader)
-    assert spec is not None
-    duktape = module_from_spec(spec)
-    loader.exec_module(duktape)
+    duktape_path, confinement_path, memory_bytes = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    duktape = _load("_dukpy", duktape_path, ExtensionFileLoader("_dukpy", duktape_path))
+    confinement = _load("confinement", confinement_path)
     prelude = _read_frame()
-    _limit(memory_bytes)
+    # The three descriptors are open already; none can be added.
+    confinement.confine(memory_bytes, 3)
     try:
         duktape.eval_string(_Interpreter(duktape), prelude, b"{}")
     except MemoryError:
@@ -109,6 +94,15 @@ def main() -> None:
         # The prelude never ends by itself; the parent shows this to developers.
         _write_frame(b'{"t":"broken","e":' + _quote(str(error)) + b"}")
     os._exit(_EXIT_BROKEN)
+
+
+def _load(name: str, path: str, loader: ExtensionFileLoader | None = None) -> ModuleType:
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _quote(text: str) -> bytes:

@@ -32,7 +32,7 @@ _GRACE_MILLISECONDS = 1_000
 _READ_BYTES = 256 * 1024
 # A bigger pipe saves wake-ups for batches; Linux allows up to 1 MiB without privilege.
 _PIPE_BYTES = 256 * 1024
-_GUEST = Path(__file__).with_name("guest.py")
+_PACKAGE = Path(__file__).parent
 
 
 @cache
@@ -48,6 +48,20 @@ def duktape_module() -> str:
     raise WorkerFault("the installed dukpy has no Duktape in it")
 
 
+def _command(memory_bytes: int) -> list[str]:
+    guest = str(_PACKAGE / "guest.py")
+    confinement = str(_PACKAGE / "confinement.py")
+    options = ["-I", "-S", "-B"]
+    return [
+        sys.executable,
+        *options,
+        guest,
+        duktape_module(),
+        confinement,
+        str(memory_bytes),
+    ]
+
+
 class GuestProcess:
     """One worker process, from its start to its end.
 
@@ -61,7 +75,7 @@ class GuestProcess:
     def __init__(self, memory_bytes: int, *, blocking: bool = False) -> None:
         self._blocking = blocking
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(_GUEST), duktape_module(), str(memory_bytes)],
+            _command(memory_bytes),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -161,6 +175,8 @@ class GuestProcess:
             return ContractTimeout("the contract ran longer than allowed and was stopped")
         if code == _EXIT_OUT_OF_MEMORY:
             return WorkerFault("the contract needs more memory than allowed")
+        if code == -signal.SIGSYS:
+            return WorkerFault("the contract's process tried to leave its bounds and was killed")
         return WorkerFault(f"the contract's process ended with code {code}")
 
     def close(self) -> None:

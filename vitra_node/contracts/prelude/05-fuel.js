@@ -50,10 +50,11 @@ function caught (error) {
   return error
 }
 
-// What the engine throws when an allocation fails, which depends on the machine.
+// What the engine throws when an allocation fails, which depends on the machine: an error, or a
+// fixed object when there is no room for that either.
 function isOutOfMemory (error) {
-  return error !== null && typeof error === 'object' && error.message === 'alloc failed' &&
-    getPrototypeOf(error) === ErrorPrototype
+  return error !== null && typeof error === 'object' && getPrototypeOf(error) === ErrorPrototype &&
+    (error.message === 'alloc failed' || error.name === 'DoubleError')
 }
 
 function chargeText (text) {

@@ -3,7 +3,6 @@
 var MAX_KEY_BYTES = 4096
 var MAX_LISTED_ENTRIES = 10000
 
-var isApply = false
 // Answers of the host in this batch: the index it shows does not change meanwhile.
 var hostCache = Object.create(null)
 // Changes of earlier operations of the batch: path -> { deleted, value }.

@@ -36,54 +36,74 @@ function reset (newMode, limit) {
   resetChanges()
 }
 
-// Runs work() until nothing is left to run. Gives { error } or { value }, or throws STOP.
-function settleAll (work) {
-  var outcome
-  var promise
-  try {
-    promise = promiseOf(work())
-  } catch (error) {
-    promise = rejectedWith(caught(error))
-  }
-  applyPromise = promise
-  listen(promise, function (value) {
-    outcome = { value: value }
-  }, function (error) {
-    outcome = { error: error }
-  })
-  drain()
-  if (outcome === undefined) {
-    return { error: new Error('the function never ended: it waits for a promise that nobody resolves') }
-  }
-  if (!hasOwn.call(outcome, 'error')) {
-    for (var i = 0; i < unheard.length; i++) {
-      if (!unheard[i].heard) return { error: unheard[i].value }
-    }
-  }
-  return outcome
+// How the running work ended: with a value, with an error, or by a latch.
+var VALUE = 1
+var ERROR = 2
+var STOPPED = 3
+var ending = 0
+var ended
+
+function endWithValue (value) {
+  ending = VALUE
+  ended = value
 }
 
-// Like settleAll, for what may not throw: STOP turns into its latch.
-function settleSafely (work) {
-  var outcome
+function endWithError (error) {
+  ending = ERROR
+  ended = error
+}
+
+// Runs work(a, b) until nothing is left to run, and says how it ended in `ending` and `ended`.
+function runToEnd (work, a, b) {
+  ending = 0
+  ended = undefined
   try {
-    outcome = settleAll(work)
-  } catch (error) {
-    if (latch === LATCH_NONE && error !== STOP) {
-      try {
-        outcome = { error: caught(error) }
-      } catch (stopped) {}
+    applyPromise = begin(work, a, b)
+    listen(applyPromise, endWithValue, endWithError)
+    drain()
+    if (ending === 0) {
+      endWithError(new Error('the function never ended: it waits for a promise that nobody resolves'))
     }
+    if (ending === VALUE && unheard.length > 0) findUnheard()
+  } catch (error) {
+    if (latch === LATCH_NONE && error !== STOP) endWithUncaught(error)
   }
   isSealed = true
-  return latch === LATCH_NONE ? outcome : { latch: latch }
+  if (latch !== LATCH_NONE) {
+    ending = STOPPED
+    ended = latch
+  }
 }
 
-function failureText (outcome) {
-  // Making the text runs the contract's code too.
+function begin (work, a, b) {
   try {
-    return errorText(outcome.error)
+    return promiseOf(work(a, b))
   } catch (error) {
+    return rejectedWith(caught(error))
+  }
+}
+
+function findUnheard () {
+  for (var i = 0; i < unheard.length; i++) {
+    if (!unheard[i].heard) {
+      endWithError(unheard[i].value)
+      return
+    }
+  }
+}
+
+// Thrown by a job of its own, as those of queueMicrotask.
+function endWithUncaught (error) {
+  try {
+    endWithError(caught(error))
+  } catch (stopped) {}
+}
+
+// Making the text of an error runs the contract's code too.
+function failureText (error) {
+  try {
+    return errorText(error)
+  } catch (stopped) {
     return latch === LATCH_NONE ? 'thrown: a value without a text' : undefined
   }
 }
@@ -99,51 +119,64 @@ function applyOperation (exports, op, ack) {
   throw new Error('apply has no operation ' + describe(name))
 }
 
-// The metadata that process gives; a process that fails gives none, and apply decides.
-function runProcess (request) {
-  reset('process', FUEL_PER_OPERATION)
-  var metadata = null
-  var outcome = settleSafely(function () {
-    var exports = instantiate()
-    // A copy, because process may change it.
-    return typeof exports.process === 'function' ? exports.process(fromWire(request.op)) : undefined
-  })
-  if (outcome.latch === undefined && outcome.error === undefined && outcome.value !== undefined) {
-    var sent = settleSafely(function () { return toWire(outcome.value, 'metadata') })
-    if (sent.latch === undefined && !hasOwn.call(sent, 'error')) metadata = sent.value
-    outcome = sent
-  }
-  return { metadata: metadata, latch: outcome.latch }
+function callProcess (request) {
+  var exports = instantiate()
+  // A copy, because process may change it.
+  return typeof exports.process === 'function' ? exports.process(fromWire(request.op)) : undefined
 }
+
+// The metadata that process gives; a process that fails gives none, and apply decides. Gives a
+// latch when the machine, not the contract, ended it.
+var processed
+
+function runProcess (request) {
+  processed = null
+  reset('process', FUEL_PER_OPERATION)
+  runToEnd(callProcess, request)
+  if (ending === VALUE && ended !== undefined) {
+    runToEnd(toWire, ended, 'metadata')
+    if (ending === VALUE) processed = ended
+  }
+  return ending === STOPPED && ended !== LATCH_FUEL ? ended : undefined
+}
+
+function callApply (request, metadata) {
+  var ack = {
+    origin: request.origin,
+    seq: request.seq,
+    ts: request.ts,
+    metadata: metadata === null ? undefined : fromWire(metadata)
+  }
+  // Decoded for this operation alone; without tags it is already what the contract sees.
+  var op = request.tags ? fromWire(request.op) : request.op
+  isSealed = false
+  return applyOperation(instantiate(), op, ack)
+}
+
+var operationTime = 0
+
+function tellOperationTime () { return operationTime }
 
 function runOperation (request) {
   if (request.refused !== undefined) {
     reset('apply', FUEL_PER_OPERATION)
     return { latch: undefined, metadata: null, error: request.refused, changes: [] }
   }
-  var ts = request.ts
-  clock = function () { return ts }
+  operationTime = request.ts
+  clock = tellOperationTime
   var metadata = request.m
   if (request.process) {
-    var processed = runProcess(request)
-    if (processed.latch === LATCH_MEMORY || processed.latch === LATCH_BREAK) return processed
-    metadata = processed.metadata
+    var stopped = runProcess(request)
+    if (stopped !== undefined) return { latch: stopped }
+    metadata = processed
   }
   reset('apply', FUEL_PER_OPERATION)
-  isSealed = false
-  var outcome = settleSafely(function () {
-    var ack = { origin: request.origin, seq: request.seq, ts: ts, metadata: metadata === null ? undefined : fromWire(metadata) }
-    // Decoded for this operation alone; without tags it is already what the contract sees.
-    var op = request.tags ? fromWire(request.op) : request.op
-    return applyOperation(instantiate(), op, ack)
-  })
-  var result = { latch: outcome.latch, metadata: metadata, error: undefined, changes: [] }
-  if (outcome.latch === undefined && hasOwn.call(outcome, 'error')) {
-    result.error = failureText(outcome)
-    if (latch !== LATCH_NONE) result.latch = latch
-  }
-  if (result.latch === LATCH_FUEL) result.error = 'out of fuel'
-  if (result.error === undefined && result.latch === undefined) {
+  runToEnd(callApply, request, metadata)
+  var result = { latch: undefined, metadata: metadata, error: undefined, changes: [] }
+  if (ending === ERROR) result.error = failureText(ended)
+  if (latch !== LATCH_NONE) result.latch = latch
+  if (latch === LATCH_FUEL) result.error = 'out of fuel'
+  if (result.error === undefined && latch === LATCH_NONE && changeCount > 0) {
     for (var path in changes) result.changes.push(changes[path])
   }
   return result
@@ -163,7 +196,6 @@ function changesTheRules (list) {
 }
 
 function applyBatch (message) {
-  isApply = true
   resetBatch()
   seed = message.seed
   var results = []
@@ -187,32 +219,30 @@ function applyBatch (message) {
   return { t: 'applied', results: results }
 }
 
+function startMethod (message) {
+  var exports = instantiate()
+  var method = exports[message.method]
+  if (message.method === 'apply' || message.method === 'process' ||
+      !hasOwn.call(exports, message.method) || typeof method !== 'function') {
+    throw new Error('the contract has no method ' + describe(message.method))
+  }
+  return method(fromWire(message.params), emit)
+}
+
 function callMethod (message) {
-  isApply = false
   resetBatch()
   seed = message.seed
-  var now = message.now
-  clock = function () { return now }
+  operationTime = message.now
+  clock = tellOperationTime
   reset('call', FUEL_PER_CALL)
-  var outcome = settleSafely(function () {
-    var exports = instantiate()
-    var method = exports[message.method]
-    if (message.method === 'apply' || message.method === 'process' ||
-        !hasOwn.call(exports, message.method) || typeof method !== 'function') {
-      throw new Error('the contract has no method ' + describe(message.method))
-    }
-    return method(fromWire(message.params), emit)
-  })
-  if (outcome.latch === undefined && !hasOwn.call(outcome, 'error') && outcome.value !== undefined) {
-    var value = outcome.value
-    outcome = settleSafely(function () { return toWire(value, 'the response') })
-  }
-  if (outcome.latch !== undefined) return { t: 'memory' }
-  if (hasOwn.call(outcome, 'error')) {
-    var text = failureText(outcome)
+  runToEnd(startMethod, message)
+  if (ending === VALUE && ended !== undefined) runToEnd(toWire, ended, 'the response')
+  if (ending === STOPPED) return { t: 'memory' }
+  if (ending === ERROR) {
+    var text = failureText(ended)
     return text === undefined ? { t: 'memory' } : { t: 'threw', e: text }
   }
-  return { t: 'returned', v: outcome.value === undefined ? null : outcome.value, ops: emitted }
+  return { t: 'returned', v: ended === undefined ? null : ended, ops: emitted }
 }
 
 function emit (op) {
