@@ -61,23 +61,33 @@ async function append ({ path, singles, batches, gets }) {
 
 const BATCH_KEYS = 200
 
-function keyOf (number) {
-  const mixed = Math.imul(number, 2654435761) >>> 0
-  return Buffer.from('key/' + mixed.toString(16).padStart(8, '0'))
+const keyText = (number) => Buffer.from('key/' + number.toString(16).padStart(8, '0'))
+const keyOf = (number) => keyText(Math.imul(number, 2654435761) >>> 0)
+
+async function openBee (store, name) {
+  const bee = new Hyperbee(store.get({ name }), { keyEncoding: 'binary', valueEncoding: 'binary' })
+  await bee.ready()
+  return bee
 }
 
 async function hyperbee ({ path, puts, batches, gets }) {
   const store = await open(path)
-  const core = store.get({ name: 'bee' })
-  const bee = new Hyperbee(core, { keyEncoding: 'binary', valueEncoding: 'binary' })
-  await bee.ready()
   const value = Buffer.alloc(50)
+  const ordered = await openBee(store, 'ordered')
+  await rate('bee-batch', batches * BATCH_KEYS, async () => {
+    for (let start = 0; start < batches * BATCH_KEYS; start += BATCH_KEYS) {
+      const batch = ordered.batch()
+      for (let i = start; i < start + BATCH_KEYS; i++) await batch.put(keyText(i), value)
+      await batch.flush()
+    }
+  })
+  const bee = await openBee(store, 'bee')
   await bee.put(Buffer.from('first'), value)
   await rate('bee-put', puts, async () => {
     for (let i = 0; i < puts; i++) await bee.put(keyOf(i), value)
   })
   const keys = puts + batches * BATCH_KEYS
-  await rate('bee-batch', batches * BATCH_KEYS, async () => {
+  await rate('bee-batch-scattered', batches * BATCH_KEYS, async () => {
     for (let start = puts; start < keys; start += BATCH_KEYS) {
       const batch = bee.batch()
       for (let i = start; i < start + BATCH_KEYS; i++) await batch.put(keyOf(i), value)
