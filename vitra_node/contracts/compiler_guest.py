@@ -85,4 +85,5 @@ def _first_line(text: str) -> str:
     return head if bracket and tail.endswith(")") and ":" in tail else line
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -110,4 +110,5 @@ def _quote(text: str) -> bytes:
     return b'"' + safe.encode() + b'"'
 
 
-main()
+if __name__ == "__main__":
+    main()
