@@ -15,12 +15,21 @@ from typing import Any
 
 from protocol.crypto.hashes import blake2b_256, leaf_hash
 from protocol.encoding.msgpack import Value, pack, unpack_untrusted
-from protocol.encoding.paths import ACKS_PREFIX, GENESIS_ACK, format_key, input_key, parse_path
+from protocol.encoding.paths import (
+    ACKS_PREFIX,
+    CONTRACT_SOURCE,
+    GENESIS_ACK,
+    INPUTS_PREFIX,
+    ROLLBACK_PREFIX,
+    format_key,
+    input_key,
+    parse_path,
+)
 from protocol.errors import RecordError
 from protocol.hyperbee.blocks import BeeBlock, decode_block_untrusted, encode_block
 from protocol.hyperbee.reading import run
 from protocol.hyperbee.writer import BeeWriter, Delete, Put
-from protocol.transparency.changes import Change, Write, effective_writes, outcome_of
+from protocol.transparency.changes import Change, Outcome, Write, effective_writes, outcome_of
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
@@ -44,6 +53,7 @@ from protocol.transparency.replay_requests import (
     Validated,
 )
 from protocol.transparency.replay_state import START, ReplayState
+from protocol.transparency.rollback import is_system_operation
 
 RUNTIME = "toy-1"
 
@@ -137,12 +147,7 @@ class History:
         table = state_of(self.writes)
         source = unpack_untrusted(table[b".sys\x00contract\x00source"])
         assert isinstance(source, str)
-        try:
-            op = decode_operation_untrusted(facts.block)
-            result = run_contract(self.contracts[source], reader(table), op, ack)
-        except RecordError:
-            result = Result(False, UNREADABLE_OPERATION, ())
-        outcome = outcome_of(result.error, result.changes)
+        outcome = self.outcome_of(ack, facts.block, self.contracts[source], table)
         writes = effective_writes(outcome.writes, table.__contains__)
         sets_source = any(key == b".sys\x00contract\x00source" for key, _ in writes)
         ack = replace(
@@ -154,6 +159,43 @@ class History:
         )
         self.writes += op_batch(ack, writes)
         return ack
+
+    def outcome_of(
+        self, ack: Ack, block: bytes, apply: Apply, table: dict[bytes, bytes]
+    ) -> Outcome:
+        """What an operation comes to on the index of now."""
+        try:
+            op = decode_operation_untrusted(block)
+        except RecordError:
+            return outcome_of(UNREADABLE_OPERATION, ())
+        if is_system_operation(op):
+            return self._vote(ack.origin, op, table)
+        result = run_contract(apply, reader(table), op, ack)
+        return outcome_of(result.error, result.changes)
+
+    def _vote(self, origin: bytes, op: Any, table: dict[bytes, bytes]) -> Outcome:
+        """The rule of rollback once more, read from the whole index."""
+        sources = {seq: w[1] for seq, w in enumerate(self.writes, 1) if w[0] == CONTRACT_SOURCE}
+        in_force, target = max(sources), op.get("to", "nothing")
+        if op["op"] != "/.sys/rollback":
+            return Outcome("Error: there is no such operation of the protocol")
+        key = ROLLBACK_PREFIX + origin.hex().encode()
+        if target is None:
+            return Outcome(None, ((key, None),))
+        if not isinstance(target, int) or isinstance(target, bool):
+            return Outcome("Error: a rollback names an index block")
+        if target not in sources:
+            return Outcome(f"Error: index block {target} holds no contract source")
+        if target == in_force:
+            return Outcome(f"Error: index block {target} holds the contract source in force")
+        ballot = pack({"to": target, "against": in_force})
+        table = {**table, key: ballot}
+        members = [k.split(b"\x00")[2] for k in table if k.startswith(INPUTS_PREFIX)]
+        active = [k for k in members if self.is_active(bytes.fromhex(k.decode()))]
+        agreeing = [k for k in active if table.get(ROLLBACK_PREFIX + k) == ballot]
+        if len(agreeing) > len(active) / 2:
+            return Outcome(None, ((CONTRACT_SOURCE, sources[target]), (key, ballot)))
+        return Outcome(None, ((key, ballot),))
 
     def is_active(self, origin: bytes) -> bool:
         """Whether an oplog's operations count now."""

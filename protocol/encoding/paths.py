@@ -23,6 +23,7 @@ CONTRACT_SOURCE: Final = b".sys\x00contract\x00source"
 INPUTS_PREFIX: Final = b".sys\x00inputs\x00"
 ACKS_PREFIX: Final = b".sys\x00acks\x00"
 GENESIS_ACK: Final = ACKS_PREFIX + b"genesis"
+ROLLBACK_PREFIX: Final = b".sys\x00rollback\x00"
 
 PUBLIC_KEY_BYTES: Final = 32
 # The original pads the number of an operation so that acks sort in their order.
@@ -103,6 +104,15 @@ def input_key(public_key: bytes) -> bytes:
       PathError: the public key does not have 32 bytes.
     """
     return INPUTS_PREFIX + _hex(public_key)
+
+
+def rollback_key(public_key: bytes) -> bytes:
+    """Give the key of a participant's vote for an earlier contract source.
+
+    Raises:
+      PathError: the public key does not have 32 bytes.
+    """
+    return ROLLBACK_PREFIX + _hex(public_key)
 
 
 def ack_key(public_key: bytes, seq: int) -> bytes:

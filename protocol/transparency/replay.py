@@ -5,6 +5,7 @@
     operations what a contract gets of an oplog's block                 (shared with the executor)
     replay     the rules below                                          (this file)
     comparison the writes of a contract against the entries of an index
+    rollback   the protocol's own operation: back to an earlier source   (shared with the executor)
     replay_requests, replay_state, frauds: what goes in, what is kept, what comes out
 
 ``replay`` is a generator without I/O: it yields requests (``replay_requests``), is sent their
@@ -36,7 +37,7 @@ Rules for an ack, in the order in which they are checked (violation in brackets)
     5. The operation's block and the oplog's tree hash are those it names [OperationMismatch];
        *cannot tell* when that oplog is known to be forked.
     6. The contract ends as it reports: well or not, with the same text [MonitorApplyFailed,
-       OutcomeMismatch].
+       OutcomeMismatch]. For operations of the protocol itself, ``rollback`` takes its place.
     7. Behind it stand exactly the effective writes of the contract, in the order of their keys
        [ChangeMismatch, ChangeNotProducedByExecutor, ChangeNotProducedByMonitor,
        ChangesOutOfOrder], and it counts them [NumChangesMismatch].
@@ -99,8 +100,10 @@ from .replay_requests import (
     IndexEntry,
     Validated,
 )
+from .replay_rollback import settle_system_operation
 from .replay_state import START, ReplayState
 from .replay_stop import Broken, Step, Unknown
+from .rollback import decode_vote_untrusted, is_vote_key
 
 
 def replay(
@@ -141,6 +144,7 @@ class _Replay:
         self.next_seqs = dict(state.next_seqs)
         self.last_ts = state.last_ts
         self.operations = state.operations
+        self.votes = dict(state.votes)
         self.source: str | None = None
         self.entries = Entries(length)
 
@@ -156,6 +160,7 @@ class _Replay:
             next_seqs=dict(self.next_seqs),
             last_ts=self.last_ts,
             operations=self.operations,
+            votes=dict(self.votes),
         )
 
     @property
@@ -200,7 +205,7 @@ class _Replay:
         group = Group()
         yield from read_transactions(group, self.entries, self.position, members, self._room())
         yield from read_operations(group, self.legacy)
-        if any(item.readable for item in group.items):
+        if any(item.is_applied for item in group.items):
             source = yield from self._source_in_force()
             yield from run_contract(group, source, self.runtime_id)
         acks = []
@@ -252,7 +257,11 @@ class _Replay:
 
     def _compare(self, item: Item) -> Step[None]:
         transaction, result = item.transaction, item.result
-        if result is None:
+        if item.is_system:
+            outcome = yield from settle_system_operation(
+                item.op, transaction.ack.origin, transaction.seq, self.state()
+            )
+        elif result is None:
             outcome = outcome_of(UNREADABLE_OPERATION, ())
         else:
             outcome = outcome_of(_error_of(result), result.changes)
@@ -316,15 +325,26 @@ class _Replay:
 
     def _take_effect(self, entry: IndexEntry, runtime_id: str | None) -> None:
         """Let a verified write change what holds for the operations after it."""
+        if is_vote_key(entry.key):
+            self._count_vote(entry)
         if not changes_rules(entry.key) or entry.value is None:
             return
         if entry.key == CONTRACT_SOURCE:
             self.source = decode_source_untrusted(entry.value)
             self.source_seq = entry.seq
             self.runtime_id = runtime_id
+            # They were votes against the source that is gone.
+            self.votes = {}
         else:
             record = decode_input_untrusted(entry.key, entry.value)
             self.participants[record.public_key] = record.active
+
+    def _count_vote(self, entry: IndexEntry) -> None:
+        vote = decode_vote_untrusted(entry.key, entry.value)
+        if vote.target is not None and vote.against == self.source_seq:
+            self.votes[vote.origin] = vote.target
+        else:
+            self.votes.pop(vote.origin, None)
 
 
 def _error_of(result: AppliedOperation) -> str | None:

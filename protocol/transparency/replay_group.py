@@ -37,6 +37,7 @@ from .replay_requests import (
     RunContract,
 )
 from .replay_stop import Broken, Step, Unknown
+from .rollback import is_system_operation
 
 
 @dataclass(slots=True)
@@ -47,15 +48,22 @@ class Item:
       transaction: the ack and what stands behind it.
       block: the operation, once read.
       op: the operation decoded.
-      readable: whether it could be decoded, so that the contract is given it.
-      result: what the contract did; None for an unreadable operation.
+      readable: whether it could be decoded.
+      is_system: whether it is the protocol's own, so that the contract is not given it.
+      result: what the contract did; None where it is not given the operation.
     """
 
     transaction: Transaction
     block: bytes = b""
     op: Value = None
     readable: bool = True
+    is_system: bool = False
     result: AppliedOperation | None = None
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the contract is given it."""
+        return self.readable and not self.is_system
 
 
 @dataclass(slots=True)
@@ -134,6 +142,7 @@ def read_operations(group: Group, legacy: bool) -> Step[None]:
         try:
             item.block = yield from _check_operation(item.transaction, facts)
             item.readable, item.op = _decode(item, legacy)
+            item.is_system = not legacy and is_system_operation(item.op)
         except (Broken, Unknown) as stop:
             group.cut(number, stop)
             return
@@ -175,8 +184,8 @@ def _decode(item: Item, legacy: bool) -> tuple[bool, Value]:
 
 
 def run_contract(group: Group, source: str, runtime_id: str | None) -> Step[None]:
-    """Have the contract applied to all readable operations."""
-    runnable = [item for item in group.items if item.readable]
+    """Have the contract applied to all operations that are for it."""
+    runnable = [item for item in group.items if item.is_applied]
     answer: ContractRun = yield RunContract(
         source,
         runtime_id,
@@ -188,7 +197,7 @@ def run_contract(group: Group, source: str, runtime_id: str | None) -> Step[None
     )
     results: Iterator[AppliedOperation] = iter(answer.results)
     for number, item in enumerate(group.items):
-        if not item.readable:
+        if not item.is_applied:
             continue
         item.result = next(results, None)
         if item.result is None:

@@ -35,6 +35,8 @@ class ReplayState:
       next_seqs: per oplog the number of the next operation; 0 where it is not listed.
       last_ts: ``ts`` of the last ack.
       operations: number of operations replayed since the genesis.
+      votes: per oplog the index block of the earlier source it votes for; only votes against the
+        source in force (``rollback``).
     """
 
     position: int = FIRST_ENTRY_SEQ
@@ -46,6 +48,7 @@ class ReplayState:
     next_seqs: Mapping[bytes, int] = field(default_factory=dict)
     last_ts: int = 0
     operations: int = 0
+    votes: Mapping[bytes, int] = field(default_factory=dict)
 
     @property
     def legacy(self) -> bool:
@@ -79,6 +82,7 @@ def encode_state(state: ReplayState) -> bytes:
             "nextSeqs": [[key, seq] for key, seq in sorted(state.next_seqs.items())],
             "lastTs": state.last_ts,
             "operations": state.operations,
+            "votes": [[key, target] for key, target in sorted(state.votes.items())],
         }
     )
 
@@ -118,6 +122,10 @@ def decode_state_untrusted(data: bytes) -> ReplayState:
         },
         last_ts=_count(document.get("lastTs"), MAX_SAFE_INTEGER),
         operations=_count(document.get("operations"), MAX_LOG_LENGTH_BLOCKS),
+        votes={
+            key: _count(target, MAX_LOG_LENGTH_BLOCKS)
+            for key, target in _pairs(document.get("votes"))
+        },
     )
 
 

@@ -14,6 +14,7 @@ from ..encoding.paths import (
     CONTRACT_SOURCE,
     GENESIS_ACK,
     INPUTS_PREFIX,
+    ROLLBACK_PREFIX,
     ack_key,
 )
 from ..errors import RecordError
@@ -28,6 +29,7 @@ from .records import (
     parse_ack_key_untrusted,
 )
 from .replay_state import FIRST_ENTRY_SEQ, ReplayState
+from .rollback import decode_vote_untrusted
 
 
 def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState]:
@@ -52,6 +54,12 @@ def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState
         seq = yield from _next_seq(version, public_key, blocks)
         if seq:
             next_seqs[public_key] = seq
+    votes: dict[bytes, int] = {}
+    cast = RangeReader(version, _below(ROLLBACK_PREFIX), blocks=blocks)
+    while (entry := (yield from cast.next())) is not None:
+        vote = decode_vote_untrusted(entry.key, _value(entry))
+        if vote.target is not None and vote.against == source.seq:
+            votes[vote.origin] = vote.target
     last_ack = yield from _ack_before(version, blocks)
     runtime_id = genesis.runtime_id
     if source.seq > genesis_entry.seq:
@@ -67,6 +75,7 @@ def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState
         next_seqs=next_seqs,
         last_ts=0 if last_ack is None else last_ack.ts,
         operations=sum(next_seqs.values()),
+        votes=votes,
     )
 
 

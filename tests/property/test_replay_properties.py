@@ -79,6 +79,10 @@ operations: st.SearchStrategy[Any] = st.one_of(
         st.sampled_from([BOB, CAROL]),
     ),
     st.builds(lambda code: {"op": "source", "code": code}, st.sampled_from(["v1", "v2"])),
+    st.builds(
+        lambda to: {"op": "/.sys/rollback", "to": to},
+        st.sampled_from([1, 1, 1, None, 0, 2, 5, 6, 7, 8, 10**9, -1, "1", True]),
+    ),
     st.sampled_from([{"op": "nop"}, {"op": "throw"}, {"op": "store-ack"}, None, 5]),
     st.binary(max_size=6),
 )
