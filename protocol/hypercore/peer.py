@@ -72,6 +72,7 @@ class Peer:
       id: its number.
       standing: where it stands.
       said: the last ``sync`` it sent, or None.
+      came_with: the first one, which tells what it knew before it met us, or None.
       told: the last ``sync`` we sent, or None.
       told_contiguous: the contiguous length we announced last.
       blocks: the blocks it announced.
@@ -94,7 +95,7 @@ class Peer:
     """
 
     __slots__ = (
-        "accusation", "answered_at", "blocks", "budget", "dry_at", "heard_at", "id",
+        "accusation", "answered_at", "blocks", "budget", "came_with", "dry_at", "heard_at", "id",
         "invalid_requests", "news", "paused", "picked", "probed", "queue", "refusals", "refused",
         "requests", "said", "standing", "told", "told_contiguous", "wanted", "wants",
     )  # fmt: skip
@@ -103,6 +104,7 @@ class Peer:
         self.id = id_
         self.standing = Standing.SILENT
         self.said: Sync | None = None
+        self.came_with: Sync | None = None
         self.told: Sync | None = None
         self.told_contiguous = 0
         self.blocks = RemoteBlocks(length)

@@ -182,6 +182,7 @@ class Replicator:
         sync = decode_sync_untrusted(payload)
         fork = self._core.head.fork
         peer.said = sync
+        peer.came_with = peer.came_with or sync
         peer.heard_at = self._peers.now
         peer.refusals = 0
         peer.news += 1
@@ -261,6 +262,17 @@ class Replicator:
         self._uploader.announce_if_due()
 
     # events ---------------------------------------------------------------------------------------
+
+    def is_known_elsewhere(self, length: int) -> bool:
+        """Whether a connected peer knows at least so many blocks of our fork, and not from us."""
+        fork = self._core.head.fork
+        return (
+            any(
+                (sync := peer.came_with) is not None and sync.fork == fork and sync.length >= length
+                for peer in self._peers.by_id.values()
+            )
+            or self.remote_length > length
+        )
 
     @property
     def remote_length(self) -> int:

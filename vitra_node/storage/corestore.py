@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 
 from ..net.session import replicate
+from .backup import BackupReport, write_store
 from .committer import Committer, open_committer
 from .environment import Environment, check_schema
 from .errors import KeyFileError, StorageError
@@ -32,6 +33,7 @@ from .lock import DirectoryLock
 from .memory_environment import MemoryEnvironment
 from .open_cores import OpenCores
 from .records import Records
+from .restored import restored_logs
 
 
 class Corestore:
@@ -177,6 +179,33 @@ class Corestore:
     async def wait_for_room(self) -> None:
         """Return when the disk has kept up enough to take more from peers."""
         await self._committer.wait_for_room()
+
+    async def back_up(
+        self,
+        target: Path,
+        *,
+        passphrase: str | None = None,
+        files: Mapping[str, bytes] | None = None,
+    ) -> BackupReport:
+        """Write everything into one new file, as it is at one moment; see ``backup.write_store``.
+
+        Without ``passphrase`` the keys stay out of it.
+
+        Raises:
+          StorageError: the target exists, or cannot be written.
+        """
+        return await write_store(
+            self._environment,
+            self._committer,
+            self.cores.primary_key,
+            target,
+            passphrase=passphrase,
+            files=files or {},
+        )
+
+    def restored_logs(self) -> list[bytes]:
+        """The discovery keys of logs of our own that wait to be confirmed; see ``restored``."""
+        return restored_logs(self._environment)
 
     def discovery_keys(self) -> list[bytes]:
         """The discovery keys of all stored logs, in order."""

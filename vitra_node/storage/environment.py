@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .errors import StoreVersionError
+from .standing_view import StandingView
 
 # LMDB's own limit in its usual build; memory keeps the same one.
 MAX_KEY_BYTES = 511
@@ -135,6 +136,14 @@ class Environment(ABC):
         """After each ``write`` that succeeded, from the thread of the reads: they show it now.
 
         Some kinds show it as soon as it is written.
+        """
+
+    @abstractmethod
+    def view(self) -> StandingView:
+        """Everything as it is now. No write may be under way; the caller closes the view.
+
+        Raises:
+          StorageError: the file is damaged or was closed.
         """
 
     @abstractmethod

@@ -59,6 +59,7 @@ class Hypercore:
         self._local_gets = 0
         self._encryption_key: bytes | None = None
         self._made_encryption: BlockEncryption | None = None
+        self._restored_length: int | None = None
         self._replication = CoreReplication(
             storage,
             on_applied=self._applied,
@@ -372,6 +373,14 @@ class Hypercore:
         while self.length < length:
             await self._changed.wait()
 
+    async def wait_for_activity(self) -> None:
+        """Return when peers did anything, or our own growth became durable.
+
+        Raises:
+          StoreClosed: the store is, or was, closed.
+        """
+        await self._activity.wait()
+
     def changes(self) -> HeadChanges:
         """``async for head in core.changes()``: the newest head whenever it has changed.
 
@@ -394,9 +403,29 @@ class Hypercore:
         self._activity.close()
         self._awaited.wake_all()
 
+    @property
+    def restored_length(self) -> int | None:
+        """How long this log of our own was in the backup it comes from, until that is confirmed.
+
+        None for every log that may be written, and for those of others.
+        """
+        return self._restored_length
+
+    def hold_writing(self, restored_length: int) -> None:
+        """Do not write, whoever gives the key pair, until ``release_writing``; for the store."""
+        self._restored_length = restored_length
+        self._storage.key_pair = None
+
+    def release_writing(self, key_pair: KeyPair) -> None:
+        """The restored log is known to be the newest; for the store."""
+        self._restored_length = None
+        self._storage.key_pair = key_pair
+        self._activity.beat()
+
     def allow_writing(self, key_pair: KeyPair) -> None:
         """The key pair became known; for the store."""
-        self._storage.key_pair = key_pair
+        if self._restored_length is None:
+            self._storage.key_pair = key_pair
 
     def byte_length_at(self, head: TreeHead) -> int:
         """Bytes of all blocks at a head of this log, without padding; for snapshots."""

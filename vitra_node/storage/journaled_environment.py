@@ -27,6 +27,7 @@ from .environment import Environment, KeyRange, Writes, check_schema
 from .errors import EnvironmentFull, StorageError, StoreDamaged
 from .journal import JOURNAL_BYTES, Journal
 from .lmdb_environment import DATA_NAME, INITIAL_MAP_BYTES, LmdbEnvironment
+from .standing_view import StandingView
 
 JOURNAL_NAME = "cores.journal"
 
@@ -145,6 +146,9 @@ class JournaledEnvironment(Environment):
             self._waiting.clear()
         else:
             self._waiting.update(self._written)
+
+    def view(self) -> StandingView:
+        return self._lmdb.view_with(dict(self._waiting))
 
     def grow(self) -> None:
         self._lmdb.grow()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakSet
 
 import lmdb
 
 from .environment import Environment, KeyRange, Writes
 from .errors import EnvironmentFull, StorageError, StoreDamaged
+from .standing_view import StandingView
 
 DATA_NAME = "cores.mdb"
 """The data file in a data directory."""
@@ -68,6 +70,7 @@ class LmdbEnvironment(Environment):
             raise StorageError(f"{path} cannot be opened: {error}") from error
         self._map_bytes = map_bytes
         self._closed = False
+        self._views: WeakSet[StandingView] = WeakSet()
 
     @property
     def map_bytes(self) -> int:
@@ -123,7 +126,22 @@ class LmdbEnvironment(Environment):
         except (lmdb.Error, OSError) as error:
             raise StorageError(f"{self._path} cannot be written: {error}") from error
 
+    def view(self) -> StandingView:
+        return self.view_with({})
+
+    def view_with(self, waiting: Mapping[bytes, bytes | None]) -> StandingView:
+        """A view in which ``waiting`` counts before what is in the file."""
+        try:
+            view = StandingView(self._lmdb.begin(), waiting)
+        except lmdb.Error as error:
+            raise self._read_failed(error) from error
+        self._views.add(view)
+        return view
+
     def grow(self) -> None:
+        # A map that moves must not be read from.
+        for view in list(self._views):
+            view.lose()
         try:
             self._lmdb.set_mapsize(self._map_bytes * 2)
         except (lmdb.Error, OSError) as error:
@@ -132,6 +150,8 @@ class LmdbEnvironment(Environment):
 
     def close(self) -> None:
         self._closed = True
+        for view in list(self._views):
+            view.lose()
         self._lmdb.close()
 
     def _read_failed(self, error: lmdb.Error) -> StorageError:

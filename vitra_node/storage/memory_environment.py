@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from .environment import MAX_KEY_BYTES, Environment, KeyRange, Writes
 from .errors import StorageError
+from .standing_view import StandingView
 
 # Keys lie in chunks of at most twice this, so that an insertion moves little.
 _CHUNK_KEYS = 1024
@@ -62,6 +63,10 @@ class MemoryEnvironment(Environment):
             if key not in self._values:
                 self._order.add(key)
             self._values[key] = bytes(value)
+
+    def view(self) -> StandingView:
+        self._check_open()
+        return StandingView(None, dict(self._values))
 
     def grow(self) -> None:
         raise StorageError("memory has no map to grow")

@@ -19,6 +19,7 @@ from .core_storage import CoreStorage
 from .environment import Environment, Writes, prefix_range
 from .errors import KeyFileError, StoreDamaged
 from .hypercore import Hypercore
+from .restored import restored_length, wait_confirmed
 from .schema import (
     CORE_TABLE,
     NEXT_NUMBER_KEY,
@@ -30,16 +31,21 @@ from .schema import (
     encode_core,
     encode_head,
     head_key,
+    restored_key,
 )
 
 
 class OpenCores:
-    """Opens each log of a store once. ``primary_key`` derives the key pairs of named logs."""
+    """Opens each log of a store once.
+
+    Attributes:
+      primary_key: derives the key pairs of named logs; secret.
+    """
 
     def __init__(self, environment: Environment, committer: Committer, primary_key: bytes) -> None:
         self._environment = environment
         self._committer = committer
-        self._primary_key = primary_key
+        self.primary_key = primary_key
         self._open: dict[bytes, Hypercore] = {}
         self._active: dict[bytes, Hypercore] = {}
         self._listeners: list[Callable[[ReplicatedCore], None]] = []
@@ -71,7 +77,7 @@ class OpenCores:
 
     def named_key_pair(self, namespace: bytes, name: str) -> KeyPair:
         """The key pair of the log ``name``; see npm ``corestore``."""
-        return KeyPair.from_seed(corestore_seed(self._primary_key, namespace, name))
+        return KeyPair.from_seed(corestore_seed(self.primary_key, namespace, name))
 
     async def get(
         self,
@@ -108,6 +114,22 @@ class OpenCores:
             await created.wait()
         return core
 
+    async def resume_writing(self, core: Hypercore) -> None:
+        """Wait until a peer has confirmed a restored log, which is writable then; else return.
+
+        Raises:
+          StoreReadOnly, StoreClosed: the confirmation cannot be noted, or the store was closed.
+        """
+        length, name = core.restored_length, core.storage.record.name
+        if length is None or name is None:
+            return
+        await wait_confirmed(core, length)
+        core.release_writing(self.named_key_pair(*name))
+        # Should this be lost in a crash, the log is confirmed once more; nothing worse.
+        writes = Writes()
+        writes.delete(restored_key(core.discovery_key))
+        await self._committer.commit(writes)
+
     def close(self) -> None:
         """Close every log."""
         for core in self._open.values():
@@ -129,7 +151,11 @@ class OpenCores:
             signers = [signer.public_key for signer in record.manifest.signers]
             if key_pair.public_key not in signers:
                 raise KeyFileError("the primary key is not the one that this store was made with")
-        return self._open_core(record, decode_head(head), key_pair, allow_truncation)
+        core = self._open_core(record, decode_head(head), key_pair, allow_truncation)
+        restored = restored_length(self._environment, discovery_key)
+        if restored is not None:
+            core.hold_writing(restored)
+        return core
 
     def _create(
         self,

@@ -47,12 +47,9 @@ class RecordTable:
     """One table: keys of at most ``MAX_RECORD_KEY_BYTES``, ordered as bytes, with their values."""
 
     def __init__(self, environment: Environment, committer: Committer, name: str) -> None:
-        encoded = name.encode()
-        if not 0 < len(encoded) <= MAX_TABLE_NAME_BYTES:
-            raise RecordTooLarge(f"the name of a table has 1 to {MAX_TABLE_NAME_BYTES} bytes")
         self._environment = environment
         self._committer = committer
-        self._prefix = RECORD_TABLE + bytes((len(encoded),)) + encoded
+        self._prefix = table_prefix(name)
 
     def get(self, key: bytes) -> bytes | None:
         """The durable value of a key, or None."""
@@ -91,6 +88,14 @@ class RecordTable:
     async def delete(self, key: bytes) -> None:
         """Remove one key, if it is there; durable on return. Raises like ``put``."""
         await self._committer.commit(as_writes([self.record(key, None)]))
+
+
+def table_prefix(name: str) -> bytes:
+    """What the keys of all records of a table begin with."""
+    encoded = name.encode()
+    if not 0 < len(encoded) <= MAX_TABLE_NAME_BYTES:
+        raise RecordTooLarge(f"the name of a table has 1 to {MAX_TABLE_NAME_BYTES} bytes")
+    return RECORD_TABLE + bytes((len(encoded),)) + encoded
 
 
 def as_writes(records: Iterable[Record]) -> Writes:

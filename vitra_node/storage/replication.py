@@ -97,6 +97,10 @@ class CoreReplication:
         """Peers with an open channel for this log."""
         return len(self._sinks)
 
+    def is_known_elsewhere(self, length: int) -> bool:
+        """Whether a connected peer knows at least so many blocks, and not from us."""
+        return self._made is not None and self._made.is_known_elsewhere(length)
+
     @property
     def remote_length(self) -> int:
         """The greatest length of this fork that a connected peer claims to hold."""

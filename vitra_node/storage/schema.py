@@ -25,6 +25,7 @@ HEAD_TABLE = b"\x02"
 NODE_TABLE = b"\x03"
 BLOCK_TABLE = b"\x04"
 BITFIELD_TABLE = b"\x05"
+RESTORED_TABLE = b"\x06"
 RECORD_TABLE = b"\x10"
 
 NEXT_NUMBER_KEY = b"\x00next core"
@@ -82,6 +83,11 @@ class HeadRecord:
 def core_key(discovery_key: bytes) -> bytes:
     """Key of the ``CoreRecord`` of a core."""
     return CORE_TABLE + discovery_key
+
+
+def restored_key(discovery_key: bytes) -> bytes:
+    """Key of the note that a log of our own came out of a backup."""
+    return RESTORED_TABLE + discovery_key
 
 
 def head_key(number: int) -> bytes:
