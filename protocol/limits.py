@@ -260,3 +260,11 @@ MAX_ROUTES_PER_HANDSHAKE = 8
 MAX_CONNECT_ATTEMPTS = 256
 # Addresses whose bytes and ids are not computed again each time: those of a large routing table.
 MAX_CACHED_ADDRESSES = 4096
+
+# Swarm -------------------------------------------------------------------------------------------
+
+# Peers that are known at a time, connected or not; JS knows no bound. One costs about 1 KiB, and a
+# swarm calls no more than a few a second.
+MAX_SWARM_PEERS = 1024
+# Topics that are joined at a time. Each costs two queries in ten minutes.
+MAX_SWARM_TOPICS = 1024
