@@ -457,6 +457,7 @@ class SwarmRules:
             self._events.append(Call(link.number, peer.public_key, peer.relay_addresses))
 
     def _add_link(self, peer: PeerInfo, *, initiator: bool) -> _Link:
+        assert peer.public_key not in self._by_key
         link = _Link(next(self._numbers), peer, initiator)
         self._links[link.number] = self._by_key[peer.public_key] = link
         return link

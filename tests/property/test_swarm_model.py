@@ -8,6 +8,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocol.swarm.rules import Limits
+
 from ..swarm_network import SILENCE_SECONDS, SwarmNetwork, SwarmNode
 
 TOPICS = [bytes([n]) * 32 for n in range(2)]
@@ -29,7 +31,9 @@ class Players:
 
     def __init__(self, seed: int) -> None:
         self.net = SwarmNetwork(seed)
-        self.nodes: list[SwarmNode] = [self.net.add() for _ in range(5)]
+        # With one call at a time, peers that wait are called by others meanwhile.
+        self.limits = Limits(parallel=1) if seed % 2 else Limits()
+        self.nodes: list[SwarmNode] = [self.net.add(limits=self.limits) for _ in range(5)]
         self.roles: list[dict[bytes, tuple[int, bool, bool]]] = [{} for _ in range(5)]
 
     def step(self, what: str, place: int, topic: bytes, server: bool, client: bool) -> None:
@@ -40,7 +44,7 @@ class Players:
             rules.leave(roles.pop(topic)[0], now)
         elif what == "restart":
             self.net.kill(self.nodes[place])
-            node = self.nodes[place] = self.net.add(self.nodes[place].key)
+            node = self.nodes[place] = self.net.add(self.nodes[place].key, self.limits)
             for joined, (_, as_server, as_client) in list(roles.items()):
                 session = node.rules.join(joined, now, server=as_server, client=as_client)
                 roles[joined] = (session, as_server, as_client)
