@@ -13,15 +13,25 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .database import Database
     from .frauds import ContractFraudProof
+    from .net.dht import DHT
     from .storage.corestore import Corestore
     from .storage.hyperbee import Hyperbee
     from .storage.hypercore import Hypercore
 
-__all__ = ["ContractFraudProof", "Corestore", "Database", "Hyperbee", "Hypercore", "__version__"]
+__all__ = [
+    "DHT",
+    "ContractFraudProof",
+    "Corestore",
+    "Database",
+    "Hyperbee",
+    "Hypercore",
+    "__version__",
+]
 
 _HOMES = {
     "ContractFraudProof": "frauds",
     "Corestore": "storage.corestore",
+    "DHT": "net.dht",
     "Database": "database",
     "Hyperbee": "storage.hyperbee",
     "Hypercore": "storage.hypercore",

@@ -60,6 +60,8 @@ from .sender import IPV4_AND_UDP_BYTES, IPV6_AND_UDP_BYTES, Datagram, Sender
 LINGER_SECONDS = 8.0
 # Heartbeats in a row without any answer; as many as a packet may be repeated.
 MAX_UNANSWERED_HEARTBEATS = 6
+# A greeting is repeated after this long: a round trip to the other side of the world, and a bit.
+GREETING_SECONDS = 0.4
 
 _MASK = 0xFFFFFFFF
 
@@ -87,6 +89,7 @@ class UdxStream:
     Attributes:
       stream_id: as given.
       remote_id, address: of the peer; None before ``connect``.
+      heard: whether any packet has come for the stream.
     """
 
     def __init__(
@@ -101,6 +104,7 @@ class UdxStream:
         self.stream_id = stream_id
         self.remote_id: int | None = None
         self.address: object = None
+        self.heard = False
         self._state = _State.OPEN
         self._window_bytes = window_bytes
         self._search_mtu = search_mtu
@@ -121,6 +125,7 @@ class UdxStream:
         self._keep_alive = keep_alive
         self._heard_at = 0.0
         self._heartbeat_at: float | None = None
+        self._greeting_at: float | None = None
         self._unanswered_heartbeats = 0
         self._linger_until: float | None = None
         self._destroyed = False
@@ -210,6 +215,7 @@ class UdxStream:
         *,
         ipv6: bool = False,
         proven: bool = True,
+        greet: bool = False,
     ) -> None:
         """Say who the peer is. From now on packets leave.
 
@@ -217,6 +223,8 @@ class UdxStream:
           remote_id: by which the peer knows the stream.
           proven: whether the peer is known to be at this address. If not, one packet is in flight
             at most until the first one comes from it: nobody shall be flooded in our name.
+          greet: whether to send HEARTBEATs until the peer is heard: it answers them, and learns
+            where we are.
 
         Raises:
           LocalProtocolError: it is connected already.
@@ -236,6 +244,12 @@ class UdxStream:
         elif self._ack_owed:
             # What came before could not be answered; without this the peer waits for its timer.
             self._acknowledge()
+        if greet and not self.heard:
+            self._greet(now)
+
+    def _greet(self, now: float) -> None:
+        self._send_control(HEARTBEAT)
+        self._greeting_at = now + GREETING_SECONDS
 
     def change_remote(self, remote_id: int, address: object) -> None:
         """Go on with the same peer at another address; the MTU is searched for anew.
@@ -275,6 +289,9 @@ class UdxStream:
             self._answer_late(kind)
             return
         self._heard(now)
+        if not self.heard:
+            self.heard = True
+            self._greeting_at = None
         if address == self.address:
             self._sender.proven = True
         if kind & HEARTBEAT:
@@ -461,7 +478,7 @@ class UdxStream:
         if self.remote_id is None:
             return None
         earliest = self._sender.next_timer()
-        for at in (self._heartbeat_at, self._silent_until()):
+        for at in (self._heartbeat_at, self._silent_until(), self._greeting_at):
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return earliest
@@ -477,6 +494,8 @@ class UdxStream:
         if self.remote_id is None:
             return
         self._sender.handle_timer(now)
+        if self._greeting_at is not None and now >= self._greeting_at:
+            self._greet(now)
         silent_until = self._silent_until()
         if self._heartbeat_at is not None and now >= self._heartbeat_at:
             self._heartbeat_at = None

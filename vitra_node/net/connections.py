@@ -12,6 +12,7 @@ from typing import NamedTuple
 import trio
 
 from protocol.crypto.keys import KeyPair
+from protocol.noise.handshake import HandshakeResult
 
 from .bans import Bans
 from .errors import ConnectionFailed, PeerFault
@@ -63,6 +64,7 @@ class Connection:
         key_pair: KeyPair,
         wait_for_room: Callable[[], Awaitable[None]] | None,
         on_open: Callable[[], None] | None,
+        handshake: HandshakeResult | None,
     ) -> None:
         """Replicate until it ends; raises ``ConnectionFailed``."""
 
@@ -77,6 +79,7 @@ class Connection:
                 source,
                 initiator=self.initiator,
                 key_pair=key_pair,
+                handshake=handshake,
                 wait_for_room=wait_for_room,
                 on_open=opened,
             )
@@ -132,10 +135,12 @@ class Connections:
         *,
         initiator: bool,
         on_open: Callable[[], None] | None = None,
+        handshake: HandshakeResult | None = None,
     ) -> ConnectionFailed | None:
         """Replicate over ``stream`` until it ends; gives what went wrong, if anything.
 
-        ``on_open`` is called once the peer has shown that it holds the keys.
+        ``on_open`` is called once the peer has shown that it holds the keys. ``handshake`` took
+        place elsewhere, as those of the DHT do; without one it takes place on the stream.
 
         Past ``MAX_CONNECTIONS``, and to a banned address, the stream is closed at once.
         """
@@ -152,7 +157,9 @@ class Connections:
         connection = Connection(address, initiator)
         self.live.add(connection)
         try:
-            await connection.run(stream, self._source, self._key_pair, self._wait_for_room, on_open)
+            await connection.run(
+                stream, self._source, self._key_pair, self._wait_for_room, on_open, handshake
+            )
         except ConnectionFailed as error:
             if isinstance(error, PeerFault):
                 self.fault_count += 1

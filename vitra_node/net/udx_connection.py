@@ -58,6 +58,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self._readable = trio.Event()
         self._writable = trio.Event()
         self._over = trio.Event()
+        self._heard = trio.Event()
         self._delivered = trio.Event()
         self._messages: deque[bytes] = deque()
         self._message_waiting = trio.Event()
@@ -76,6 +77,13 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         return self._stream.connected
 
     @property
+    def remote_address(self) -> SocketAddress:
+        """Where it sends to."""
+        address = self._stream.address
+        assert isinstance(address, tuple)
+        return (address[0], address[1])
+
+    @property
     def protocol(self) -> UdxStream:
         """The state behind it, for figures."""
         return self._stream
@@ -87,6 +95,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         address: SocketAddress,
         *,
         proven: bool = True,
+        greet: bool = False,
     ) -> None:
         """Say who the peer is; see ``UdxStream.connect``.
 
@@ -94,9 +103,21 @@ class UdxConnection(trio.abc.HalfCloseableStream):
           LocalProtocolError: it is connected already.
         """
         now = trio.current_time()
-        self._stream.connect(remote_id, address, now, ipv6=":" in address[0], proven=proven)
+        self._stream.connect(
+            remote_id, address, now, ipv6=":" in address[0], proven=proven, greet=greet
+        )
         self.socket = socket
         self.pump(now)
+
+    async def wait_heard(self) -> None:
+        """Wait until a packet has come from the peer.
+
+        Raises:
+          trio.BrokenResourceError: the stream ended instead.
+        """
+        await self._heard.wait()
+        if self.close_reason is not None and not self._stream.unread_bytes:
+            raise trio.BrokenResourceError(self.close_reason.value)
 
     def change_remote(self, socket: DatagramSocket, remote_id: int, address: SocketAddress) -> None:
         """Go on at another address.
@@ -143,6 +164,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
     def pump(self, now: float) -> None:
         """Send what may leave, wake who waits, and ask to be woken."""
         stream = self._stream
+        if stream.heard and not self._heard.is_set():
+            self._heard.set()
         while (event := stream.next_event()) is not None:
             if type(event) is MessageReceived:
                 if not self._closed:
@@ -184,6 +207,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
 
     def _end(self, reason: CloseReason) -> None:
         self.close_reason = reason
+        self._heard.set()
         self._close_by = float("inf")
         self._over.set()
         self._writable.set()

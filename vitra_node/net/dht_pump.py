@@ -1,0 +1,181 @@
+"""Sockets, timer and events of one ``DhtNode``. It moves them and decides nothing.
+
+datagram, timer, call of ours --> node --> datagrams to its sockets
+                                       '-> events to whoever waits for them
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+
+from protocol.dht.addresses import Address
+from protocol.dht.events import (
+    Announced,
+    ConnectFailed,
+    ConnectionReady,
+    Event,
+    HandshakeReceived,
+    OperationDone,
+    Ready,
+    Reply,
+)
+from protocol.dht.node import DhtNode
+
+from .udp import Datagram as SocketDatagram
+from .udp import DatagramSocket, SocketAddress
+
+ServerEvent = Announced | HandshakeReceived | ConnectionReady
+
+
+class Running:
+    """An operation on its way.
+
+    Attributes:
+      done: how it ended; None while it runs.
+    """
+
+    def __init__(self) -> None:
+        self.done: OperationDone | None = None
+        self._replies: deque[Reply] = deque()
+        self._news = trio.Event()
+
+    def take(self, event: Reply | OperationDone) -> None:
+        """Something of the operation happened."""
+        if isinstance(event, Reply):
+            self._replies.append(event)
+        else:
+            self.done = event
+        self._news.set()
+
+    def stop(self) -> None:
+        """There are no more replies, not even those that came."""
+        self._replies.clear()
+        self.done = self.done or OperationDone(0, ())
+        self._news.set()
+
+    async def next_reply(self) -> Reply | None:
+        """The next reply; None when there are no more."""
+        while not self._replies:
+            if self.done is not None:
+                return None
+            self._news = trio.Event()
+            await self._news.wait()
+        return self._replies.popleft()
+
+
+class Attempt:
+    """A connect on its way."""
+
+    def __init__(self) -> None:
+        self._outcome: ConnectionReady | ConnectFailed | None = None
+        self._news = trio.Event()
+
+    def take(self, event: ConnectionReady | ConnectFailed) -> None:
+        """It ended."""
+        self._outcome = event
+        self._news.set()
+
+    async def outcome(self) -> ConnectionReady | ConnectFailed:
+        """How it ended."""
+        await self._news.wait()
+        assert self._outcome is not None
+        return self._outcome
+
+
+class DhtPump:
+    """Call ``pump`` after every call of the node.
+
+    Attributes:
+      node: the node.
+      ready: set once the node has looked for its place.
+      operations: by number.
+      attempts: by number.
+      servers: who takes the events of a listening key.
+    """
+
+    def __init__(self, node: DhtNode, sockets: dict[int, DatagramSocket]) -> None:
+        """``sockets``: by the node's numbers for them."""
+        self.node = node
+        self.ready = trio.Event()
+        self.operations: dict[int, Running] = {}
+        self.attempts: dict[int, Attempt] = {}
+        self.servers: dict[bytes, Callable[[ServerEvent], None]] = {}
+        self._sockets = sockets
+        self._pumping = False
+        self._sleep = trio.CancelScope()
+
+    def receiver(self, socket: int) -> Callable[[bytes, SocketAddress, DatagramSocket], None]:
+        """Takes the datagrams of the socket with this number."""
+        receive = self.node.receive_datagram_untrusted
+
+        def take(data: bytes, address: SocketAddress, _socket: DatagramSocket) -> None:
+            receive(data, address, trio.current_time(), socket)
+            self.pump()
+
+        return take
+
+    async def run_timer(self) -> None:
+        """Wake the node when it wants, for ever."""
+        while True:
+            with trio.CancelScope(deadline=self.node.next_timer()) as self._sleep:
+                await trio.sleep_forever()
+            self.node.handle_timer(trio.current_time())
+            self.pump()
+
+    def pump(self) -> None:
+        """Carry out what the node wants."""
+        if self._pumping:
+            # Called by a receiver of an event; the loop below goes on.
+            return
+        self._pumping = True
+        try:
+            node = self.node
+            while True:
+                while (event := node.next_event()) is not None:
+                    self._hand_out(event)
+                datagrams = node.datagrams_to_send(trio.current_time())
+                if not datagrams:
+                    break
+                by_socket: dict[int, list[SocketDatagram]] = {}
+                for data, address, socket in datagrams:
+                    by_socket.setdefault(socket, []).append((data, address))
+                for number, batch in by_socket.items():
+                    self._sockets[number].send(batch)
+            self._sleep.deadline = node.next_timer()
+        finally:
+            self._pumping = False
+
+    def _hand_out(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self.ready.set()
+            case Reply(operation=operation):
+                self._take(self.operations.get(operation), event)
+            case OperationDone(operation=operation):
+                self._take(self.operations.pop(operation, None), event)
+            case ConnectFailed(attempt=number) | ConnectionReady(attempt=int(number)):
+                attempt = self.attempts.pop(number, None)
+                if attempt is not None:
+                    attempt.take(event)
+            case ConnectionReady(local_public_key=key) | HandshakeReceived(local_public_key=key):
+                self._tell_server(key, event)
+            case Announced(public_key=key):
+                self._tell_server(key, event)
+
+    @staticmethod
+    def _take(running: Running | None, event: Reply | OperationDone) -> None:
+        if running is not None:
+            running.take(event)
+
+    def _tell_server(self, key: bytes, event: ServerEvent) -> None:
+        take = self.servers.get(key)
+        if take is not None:
+            take(event)
+
+
+def as_address(address: tuple[str, int]) -> Address:
+    """A pair as the node wants it."""
+    return Address(address[0], address[1])
