@@ -107,6 +107,14 @@ MIN_REQUESTS_IN_FLIGHT = 16
 MAX_REQUESTS_IN_FLIGHT = 512
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
 
+# Heads of one log that our tree does not reach or settle yet. Peers that follow the writer show one
+# each, mostly the same; only the writer itself can make more.
+MAX_KEPT_HEADS = 16
+
+# A proof that a log was forked: two heads with 40 roots and paths each, and their signatures. Only
+# logs with many signers come near this.
+MAX_LOG_FRAUD_PROOF_BYTES = 256 * 1024
+
 # Bans --------------------------------------------------------------------------------------------
 
 # ``ban_weight`` of the faults of an address, added up: two false proofs (50) within a minute and a
