@@ -26,6 +26,7 @@ from .socket_file import SOCKET_NAME
 # that an interrupted deletion can be taken up again; other files are never touched.
 _OWN_FILES = (
     SOCKET_NAME,
+    "node.log*",
     f"{Path(DATA_NAME).stem}.*",
     CACHE_NAME,
     FRAUD_NAME,

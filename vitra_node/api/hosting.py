@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
+Door = Callable[[Session], AbstractAsyncContextManager[dict[str, Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Hosting:
     """What to serve.
@@ -37,6 +40,8 @@ class Hosting:
       peers: whom to stay connected with.
       ready: called once with the fields of the line that ``serve`` prints.
       narrate: told in sentences what happens.
+      log_file: where this process writes its log, None for its terminal.
+      doors: further ways in, open while the database is: each gives fields of the ready line.
     """
 
     directory: Path
@@ -44,6 +49,8 @@ class Hosting:
     peers: tuple[Address, ...]
     ready: Callable[[dict[str, Any]], None]
     narrate: Callable[[str], None]
+    log_file: Path | None = None
+    doors: tuple[Door, ...] = ()
 
 
 async def host(hosting: Hosting, stop: trio.Event) -> None:
@@ -59,12 +66,14 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
             database = await open_when_free(stack, directory)
             bound = await _listen(database, hosting.listen)
             async with trio.open_nursery() as tasks:
-                node = RunningNode(tasks, stop, bound, time.time())
+                node = RunningNode(tasks, stop, bound, time.time(), hosting.log_file)
                 session = Session(database, directory, node)
-                async with server.answering(session, directory):
+                async with server.answering(session, directory), AsyncExitStack() as doors:
                     for peer in hosting.peers:
                         tasks.start_soon(keep_connected, database, peer)
                     line = ready_line(session)
+                    for door in hosting.doors:
+                        line |= await doors.enter_async_context(door(session))
                     hosting.ready(line)
                     hosting.narrate(_in_words(line))
                     await stop.wait()

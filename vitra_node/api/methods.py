@@ -77,6 +77,9 @@ _TABLE = (
     # The process and the database
     Method("node.status", node.status),
     Method("node.stop", node.stop, changes=True, stops_node=True),
+    Method("node.watch", node.watch, stream=True),
+    Method("node.hold", node.hold, changes=True, stream=True),
+    Method("node.release", node.release, changes=True),
     Method("node.connect", node.connect, changes=True),
     Method("node.peers", node.peers),
     Method("database.info", node.info),

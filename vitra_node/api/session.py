@@ -25,12 +25,27 @@ class RunningNode:
       stop: set it to stop the node cleanly.
       listen: where peers connect, None when it takes no connections.
       started: Unix time in seconds.
+      log_file: where the process writes its log, None when that is a terminal or nothing.
+      hold: who ties the node's life to a connection of theirs, None for nobody.
     """
 
     tasks: trio.Nursery
     stop: trio.Event
     listen: Address | None
     started: float
+    log_file: Path | None = None
+    hold: NodeHold | None = None
+
+
+@dataclass
+class NodeHold:
+    """The node lives only as long as whoever holds it, unless it is released first.
+
+    Attributes:
+      released: set when the node is to go on by itself.
+    """
+
+    released: trio.Event = field(default_factory=trio.Event)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 from ..api.client import ControlClient
@@ -21,7 +22,7 @@ def ask(settings: Settings, command: Command[T], *, with_peers: bool = True) -> 
     Otherwise the database is opened in this process for as long as the command takes; with
     ``with_peers``, after learning the newest state from the peers the directory remembers.
     """
-    client = running_node(settings)
+    client = running_node(settings.directory)
     if client is None:
         return _ask_here(settings, command, with_peers=with_peers)
 
@@ -32,26 +33,26 @@ def ask(settings: Settings, command: Command[T], *, with_peers: bool = True) -> 
         return run_without_loop(through_node(NodeConnection(client)))
 
 
-def running_node(settings: Settings) -> ControlClient | None:
+def running_node(directory: Path) -> ControlClient | None:
     """A client of the node that serves the directory, or None when none does."""
     try:
-        return ControlClient.connect(settings.directory)
+        return ControlClient.connect(directory)
     except NotFound:
         return None
 
 
-def refuse_while_running(settings: Settings) -> None:
+def refuse_while_running(directory: Path) -> None:
     """Raise NotAllowed when a node serves the directory."""
-    client = running_node(settings)
+    client = running_node(directory)
     if client is not None:
         with client:
-            raise already_running(settings, client)
+            raise already_running(directory, client)
 
 
-def already_running(settings: Settings, client: ControlClient) -> NotAllowed:
+def already_running(directory: Path, client: ControlClient) -> NotAllowed:
     """What to say when a running node is in the way."""
     return NotAllowed(
-        f"A node is running for {settings.directory} (process {client.node.get('pid')}).",
+        f"A node is running for {directory} (process {client.node.get('pid')}).",
         unchanged="Nothing was changed.",
         advice="Stop it with `vitra stop` first.",
     )

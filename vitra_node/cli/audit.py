@@ -50,7 +50,7 @@ def monitor(settings: Settings) -> int | None:
 @takes_settings
 def start(settings: Settings) -> int | None:
     """Let the running node verify in the background; without a node, stay in the foreground."""
-    client = running_node(settings)
+    client = running_node(settings.directory)
     if client is None:
         return follow(settings)
     with client:

@@ -42,7 +42,7 @@ def init(settings: Settings, contract: Path, participants: tuple[str, ...]) -> N
 
     keys = [parse_key(text) for text in participants]
     source = read_contract(contract)
-    refuse_while_running(settings)
+    refuse_while_running(settings.directory)
     made = trio.run(create_database, settings.directory, source, keys)
     settings.output.result(made, made["key"])
     settings.output.narrate(
@@ -95,7 +95,7 @@ def destroy(settings: Settings, yes: bool) -> None:
 
     Asks first on a terminal; in a script it does not. Other files in the directory are kept.
     """
-    refuse_while_running(settings)
+    refuse_while_running(settings.directory)
     known = read_config_or_none(settings.directory)
     if not yes and sys.stdin.isatty():
         what = "what is left of the database" if known is None else f"database {known.hex()}"
@@ -145,12 +145,12 @@ def _add_peers_to_running_node(
     settings: Settings, key: bytes, peers: tuple[Address, ...]
 ) -> dict[str, Any] | None:
     """What ``join`` prints when a node serves this database already; None without a node."""
-    client = running_node(settings)
+    client = running_node(settings.directory)
     if client is None:
         return None
     with client:
         if client.call("database.info")["key"] != key.hex():
-            raise already_running(settings, client)
+            raise already_running(settings.directory, client)
         for peer in peers:
             client.call("node.connect", address=str(peer), remember=True)
         info = client.call("database.info")

@@ -39,7 +39,7 @@ def _report(error: BaseException, *, as_json: bool) -> int:
 
     failure = failure_of(error)
     Output(as_json=as_json).failure(failure)
-    if failure.exit_code == 1 and os.environ.get("VITRA_LOG", "").lower() == "debug":
+    if failure.exit_code == 1 and "debug" in os.environ.get("VITRA_LOG", "").lower():
         import traceback
 
         traceback.print_exception(failure.__cause__ or error)
@@ -47,20 +47,8 @@ def _report(error: BaseException, *, as_json: bool) -> int:
 
 
 def _set_up_log() -> None:
-    level = os.environ.get("VITRA_LOG", "")
-    if not level:
-        return
-    import logging
+    text = os.environ.get("VITRA_LOG", "")
+    if text:
+        from .log_format import log_to_terminal
 
-    from ..errors import UsageProblem
-
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise UsageProblem(
-            f"VITRA_LOG={level} names no level.",
-            unchanged="Nothing was changed.",
-            advice="Use error, warning, info or debug.",
-        )
-    logging.basicConfig(
-        level=number, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+        log_to_terminal(text)

@@ -1,4 +1,4 @@
-"""``vitra serve``, ``stop``, ``status``, ``info``, ``sync`` and ``peers``: the node."""
+"""``vitra stop``, ``status``, ``info``, ``sync`` and ``peers``: a node from outside."""
 
 from __future__ import annotations
 
@@ -8,48 +8,10 @@ import click
 
 from ..api.client import ControlClient
 from ..api.connection import Connection
-from ..config import parse_address, read_config
-from .asking import ask, refuse_while_running, running_node
+from ..config import read_config
+from .asking import ask, running_node
 from .output import counted
 from .settings import Settings, takes_settings
-
-
-@click.command()
-@click.option(
-    "--listen",
-    metavar="HOST:PORT",
-    help="Take direct connections there; port 0 picks a free one.",
-)
-@click.option(
-    "--peer",
-    "peers",
-    metavar="HOST:PORT",
-    multiple=True,
-    help="Stay connected with this peer too; may be given several times.",
-)
-@click.option("--no-swarm", is_flag=True, help="Use direct connections only.")
-@takes_settings
-def serve(settings: Settings, listen: str | None, peers: tuple[str, ...], no_swarm: bool) -> None:
-    """Run a node for this directory until `vitra stop`, SIGTERM or Ctrl-C.
-
-    Prints one line of JSON once it is ready: key, role, and where it listens.
-    """
-    import trio
-
-    from ..api.hosting import Hosting
-    from .serving import serve_until_stopped
-
-    refuse_while_running(settings)
-    config = read_config(settings.directory)
-    given = tuple(parse_address(peer) for peer in peers)
-    hosting = Hosting(
-        directory=settings.directory,
-        listen=config.listen if listen is None else parse_address(listen),
-        peers=tuple(dict.fromkeys((*config.peers, *given))),
-        ready=settings.output.json_line,
-        narrate=settings.output.narrate,
-    )
-    trio.run(serve_until_stopped, hosting)
 
 
 @click.command()
@@ -67,7 +29,7 @@ def stop(settings: Settings) -> None:
 @takes_settings
 def status(settings: Settings) -> None:
     """Tell whether a node serves this directory, and how it does."""
-    client = running_node(settings)
+    client = running_node(settings.directory)
     if client is None:
         key = read_config(settings.directory).key
         state = {"running": False, "key": None if key is None else key.hex()}

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
+
+import trio
 
 from ... import __version__
 from ...config import parse_address
-from ..session import Session
+from ...errors import NotAllowed
+from ..session import NodeHold, Session
 from ..shapes import info_shape
+
+# How old what ``watch`` tells of peers, oplogs and monitor may be.
+WATCH_SECONDS = 0.5
 
 
 async def status(session: Session) -> dict[str, Any]:
@@ -29,7 +37,48 @@ async def status(session: Session) -> dict[str, Any]:
         "monitoring": monitor is not None,
         "validated": 0 if monitor is None else monitor.validated,
         "violation": None if monitor is None else monitor.violation,
+        "log": None if node is None or node.log_file is None else str(node.log_file),
+        "held": node is not None and node.hold is not None,
     }
+
+
+@asynccontextmanager
+async def watch(session: Session) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """The node and its logs as they are now, and again whenever that has changed."""
+    states = _states(session)
+    async with aclosing(states):
+        yield states
+
+
+@asynccontextmanager
+async def hold(session: Session) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Tie the node's life to this stream: it stops when the stream ends, unless released before."""
+    node = session.running_node()
+    if node.log_file is None:
+        raise NotAllowed(
+            "This node runs in a terminal of its own.",
+            unchanged="It goes on as before.",
+            advice="Stop it there, and start it with `vitra serve --background`.",
+        )
+    if node.hold is not None:
+        raise NotAllowed("Another session holds this node.", unchanged="It goes on as before.")
+    node.hold = mine = NodeHold()
+    events = _until_released(mine)
+    try:
+        async with aclosing(events):
+            yield events
+    finally:
+        node.hold = None
+        if not mine.released.is_set():
+            node.stop.set()
+
+
+async def release(session: Session) -> dict[str, Any]:
+    """Let the node go on by itself when the session that holds it ends."""
+    held = session.running_node().hold
+    if held is not None:
+        held.released.set()
+    return {"released": held is not None}
 
 
 async def info(session: Session) -> dict[str, Any]:
@@ -61,3 +110,24 @@ async def sync(session: Session, *, full: bool = False) -> dict[str, Any]:
 async def peers(session: Session) -> list[dict[str, Any]]:
     """The peers that are connected now."""
     return [{"address": str(peer)} for peer in session.database.peers]
+
+
+async def _states(session: Session) -> AsyncGenerator[dict[str, Any], None]:
+    core = session.database.index.core
+    last: dict[str, Any] | None = None
+    while True:
+        length = session.database.index.length
+        state = {**await status(session), **info_shape(session.database, session.role)}
+        # It changes by itself all the time, and tells nothing new.
+        seconds = state.pop("uptime_seconds")
+        if state != last:
+            last = dict(state)
+            yield {**state, "uptime_seconds": seconds}
+        # The index tells when it grows; peers, oplogs and the monitor are looked at anew.
+        with trio.move_on_after(WATCH_SECONDS):
+            await core.wait_for_length(length + 1)
+
+
+async def _until_released(mine: NodeHold) -> AsyncGenerator[dict[str, Any], None]:
+    yield {"held": True}
+    await mine.released.wait()

@@ -1,0 +1,176 @@
+"""``vitra serve``: run a node, here or in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..config import Address, parse_address, read_config
+from ..errors import UsageProblem
+from .asking import refuse_while_running
+from .output import Output
+from .settings import Settings, takes_settings
+
+if TYPE_CHECKING:
+    from ..api.hosting import Hosting
+
+
+@click.command()
+@click.argument("directories", metavar="[DIRECTORY]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Take direct connections there; port 0 picks a free one.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    metavar="HOST:PORT",
+    multiple=True,
+    help="Stay connected with this peer too; may be given several times.",
+)
+@click.option("--no-swarm", is_flag=True, help="Use direct connections only.")
+@click.option("--background", is_flag=True, help="Return when it is ready; `vitra stop` ends it.")
+@click.option(
+    "--systemd-unit", is_flag=True, help="Print a unit file for this instead of doing it."
+)
+@takes_settings
+def serve(
+    settings: Settings,
+    /,
+    directories: tuple[Path, ...],
+    background: bool,
+    systemd_unit: bool,
+    **options: Any,
+) -> None:
+    """Run a node for this directory until `vitra stop`, SIGTERM or Ctrl-C.
+
+    Prints one line of JSON once it is ready: key, role, and where it listens. With DIRECTORY given
+    several times, one process serves all of them, and prints a line for each.
+    """
+    if systemd_unit:
+        from .systemd import unit_text
+
+        chosen = _chosen(settings, directories)
+        settings.output.result(None, unit_text(chosen, _flags(options)).removesuffix("\n"))
+        return
+    plan = _plan(settings, directories, **options)
+    for directory in plan.directories:
+        refuse_while_running(directory)
+        _require_database(directory)
+    if background:
+        from .background import in_background
+
+        in_background(plan.directories, plan.run_in_background, settings.output.json_line)
+        settings.output.narrate("It goes on in the background. `vitra stop` ends it.")
+    else:
+        plan.run(settings.output.json_line, settings.output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to serve, and how."""
+
+    directories: tuple[Path, ...]
+    listen: Address | None
+    peers: tuple[Address, ...]
+
+    def run(self, ready: Callable[[dict[str, Any]], None], output: Output) -> None:
+        self._serve(ready, output.narrate, None)
+
+    def run_in_background(self, ready: Callable[[dict[str, Any]], None], log_file: Path) -> None:
+        import logging
+
+        self._serve(ready, logging.getLogger("vitra.node").info, log_file)
+
+    def _serve(
+        self,
+        ready: Callable[[dict[str, Any]], None],
+        narrate: Callable[[str], None],
+        log_file: Path | None,
+    ) -> None:
+        import trio
+
+        from .serving import serve_until_stopped
+        from .systemd import tell_systemd
+
+        getting_ready = set(self.directories)
+
+        def is_ready(directory: Path, line: dict[str, Any]) -> None:
+            ready(line if len(self.directories) == 1 else {**line, "directory": str(directory)})
+            getting_ready.discard(directory)
+            if not getting_ready:
+                tell_systemd("READY=1")
+
+        hostings = [
+            self._hosting(each, partial(is_ready, each), narrate, log_file)
+            for each in self.directories
+        ]
+        trio.run(serve_until_stopped, hostings)
+
+    def _hosting(
+        self,
+        directory: Path,
+        ready: Callable[[dict[str, Any]], None],
+        narrate: Callable[[str], None],
+        log_file: Path | None,
+    ) -> Hosting:
+        from ..api.hosting import Hosting
+
+        config = read_config(directory)
+
+        def narrate_of_one(text: str) -> None:
+            narrate(text if len(self.directories) == 1 else f"{directory}: {text}")
+
+        return Hosting(
+            directory=directory,
+            listen=config.listen if self.listen is None else self.listen,
+            peers=tuple(dict.fromkeys((*config.peers, *self.peers))),
+            ready=ready,
+            narrate=narrate_of_one,
+            log_file=log_file,
+        )
+
+
+def _plan(
+    settings: Settings,
+    directories: tuple[Path, ...],
+    listen: str | None,
+    peers: tuple[str, ...],
+    no_swarm: bool,
+) -> _Plan:
+    chosen = _chosen(settings, directories)
+    address = None if listen is None else parse_address(listen)
+    if len(chosen) > 1 and address is not None and address.port != 0:
+        raise UsageProblem(
+            f"{len(chosen)} databases cannot all listen on port {address.port}.",
+            unchanged="No node was started.",
+            advice="Use port 0, which picks a free one for each, or `listen` in each vitra.json.",
+        )
+    return _Plan(chosen, address, tuple(parse_address(peer) for peer in peers))
+
+
+def _chosen(settings: Settings, directories: tuple[Path, ...]) -> tuple[Path, ...]:
+    named = (each.expanduser().absolute() for each in directories)
+    return tuple(dict.fromkeys(named)) or (settings.directory,)
+
+
+def _require_database(directory: Path) -> None:
+    """Raise NotFound before a process is started for a directory that holds nothing."""
+    if read_config(directory).key is None:
+        from ..api.local import database_key
+
+        database_key(directory)
+
+
+def _flags(options: dict[str, Any]) -> list[str]:
+    """The options as they were given, for a unit file."""
+    words = [] if options["listen"] is None else ["--listen", options["listen"]]
+    for peer in options["peers"]:
+        words += ["--peer", peer]
+    return [*words, "--no-swarm"] if options["no_swarm"] else words
