@@ -57,6 +57,7 @@ class NodeConfig:
       ephemeral: True: never serve others; False: as soon as the address is known; None: after 20
         minutes of having been reachable.
       firewalled: False when the server socket is known to be reachable by everybody.
+      check_reachability: whether to find out if it is; else a firewalled node stays so.
       client_socket: whether the shell has a second socket, which a firewalled node asks from;
         without one reachability cannot be found out.
       local_port: the port of the server socket.
@@ -69,6 +70,7 @@ class NodeConfig:
     address: Address | None = None
     ephemeral: bool | None = None
     firewalled: bool = True
+    check_reachability: bool = True
     client_socket: bool = False
     local_port: int = 0
     local_hosts: tuple[str, ...] = ()

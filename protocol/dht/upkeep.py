@@ -97,7 +97,7 @@ class Upkeep:
         elif rpc.config.ephemeral is False:
             self._persist_tick = self._tick + _PERSIST_WILLING_TICKS
             self._try_to_persist()
-        elif rpc.firewalled and rpc.config.client_socket:
+        elif rpc.firewalled and self._can_check:
             self._check_firewall(then_persist=False)
 
     # what is heard --------------------------------------------------------------------------------
@@ -252,10 +252,15 @@ class Upkeep:
 
     # our reachability -----------------------------------------------------------------------------
 
+    @property
+    def _can_check(self) -> bool:
+        config = self._rpc.config
+        return config.client_socket and config.check_reachability
+
     def _try_to_persist(self) -> None:
         rpc = self._rpc
         if rpc.firewalled:
-            if rpc.config.client_socket:
+            if self._can_check:
                 self._check_firewall(then_persist=True)
             return
         address = rpc.nat.address

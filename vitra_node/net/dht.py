@@ -91,7 +91,8 @@ class DHT:
             that begins a network on one host needs not give it.
           ephemeral: True: never serve others. False: as soon as our address is known. None: after
             20 minutes of having been reachable.
-          firewalled: False when strangers are known to reach the port. None to find out.
+          firewalled: False when strangers are known to reach the port, True when they are known not
+            to. None to find out.
           random_bytes: gives so many random bytes, of cryptographic quality.
           sockets: binds a socket to host and port.
 
@@ -120,6 +121,7 @@ class DHT:
                 address=own,
                 ephemeral=ephemeral,
                 firewalled=firewalled is not False,
+                check_reachability=firewalled is None,
                 client_socket=True,
                 local_port=server.port,
                 local_hosts=local_hosts(server.host),
