@@ -36,6 +36,7 @@ from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
+from .storage.key_files import Passphrase
 from .transactions import Transaction
 
 log = logging.getLogger("vitra.database")
@@ -109,6 +110,7 @@ class Database:
         *,
         contract: str,
         participants: Sequence[bytes | str] = (),
+        passphrase: Passphrase | None = None,
     ) -> AsyncIterator[Database]:
         """Make a database from a contract; this node is its executor and first participant.
 
@@ -116,6 +118,7 @@ class Database:
           directory: where it lives; None for memory.
           contract: JavaScript source of the contract, one ES module.
           participants: keys of further oplogs that may write from the beginning.
+          passphrase: asked for if the directory has a sealed key.
 
         Raises:
           ContractSyntaxError: the contract cannot run; nothing was created.
@@ -133,7 +136,7 @@ class Database:
                     unchanged="It was not changed.",
                     advice="Choose another directory, or remove this one with `vitra destroy`.",
                 )
-            async with Corestore.open(path) as store:
+            async with Corestore.open(path, passphrase=passphrase) as store:
                 config = DirectoryConfig() if path is None else read_config(path)
                 local = await OwnOplogs(store).open_or_create(config.local_oplog)
                 members = [local.key, *keys]
@@ -147,9 +150,15 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def load(
-        cls, directory: str | PathLike[str] | None, key: bytes | str | None = None
+        cls,
+        directory: str | PathLike[str] | None,
+        key: bytes | str | None = None,
+        *,
+        passphrase: Passphrase | None = None,
     ) -> AsyncIterator[Database]:
         """Open a database by its key, or the one that the directory holds.
+
+        ``passphrase`` is asked for if the directory's key is sealed.
 
         Raises:
           NotFound: no key is given, and the directory remembers none.
@@ -171,7 +180,10 @@ class Database:
                 unchanged="It was not changed.",
                 advice="Choose another directory for this one.",
             )
-        async with _open_runner(path) as runner, Corestore.open(path) as store:
+        async with (
+            _open_runner(path) as runner,
+            Corestore.open(path, passphrase=passphrase) as store,
+        ):
             core = await store.get(key=wanted, allow_truncation=False)
             if path is not None and config.key is None:
                 role = "executor" if core.writable else "participant"
@@ -207,6 +219,8 @@ class Database:
                 database._local = database._oplogs.find(local_oplog)
             if core.length:
                 await database._oplogs.refresh(database.index)
+            for restored in database._restored_logs():
+                nursery.start_soon(database._resume_writing, restored)
             nursery.start_soon(database._execute if core.writable else database._follow_members)
             yield database
 
@@ -236,6 +250,14 @@ class Database:
     def local_oplog(self) -> Oplog | None:
         """The oplog that ``call`` publishes to."""
         return self._local
+
+    @property
+    def unconfirmed(self) -> list[bytes]:
+        """Keys of own logs that are read-only since they were restored from a backup.
+
+        A peer that has the newest of them ends that; see ``specs/07-storage.md``.
+        """
+        return [core.key for core in self._restored_logs()]
 
     @property
     def executor_fault(self) -> str | None:
@@ -424,6 +446,20 @@ class Database:
         except ExecutorStopped as stopped:
             log.error("%s", stopped)
             self._executor_fault = str(stopped)
+
+    def _restored_logs(self) -> list[Hypercore]:
+        """Logs of our own that a backup brought back and no peer has confirmed."""
+        own = [self.index.core, *(oplog.core for oplog in self._oplogs)]
+        return [core for core in own if core.restored_length is not None]
+
+    async def _resume_writing(self, core: Hypercore) -> None:
+        """Once a peer shows that nothing newer exists, write again."""
+        what = "the index" if core is self.index.core else f"oplog {core.key.hex()}"
+        log.warning("%s was restored; it is read-only until a peer has confirmed it", what)
+        await self.store.cores.resume_writing(core)
+        log.warning("a peer has confirmed %s; it is written again", what)
+        if core is self.index.core:
+            self._nursery.start_soon(self._execute)
 
     async def _follow_members(self) -> None:
         core = self.index.core

@@ -155,6 +155,7 @@ class FakeDatabase:
         self.is_executor = True
         self.is_participant = True
         self.executor_fault: str | None = None
+        self.unconfirmed: list[bytes] = []
         self.peers: list[Address] = []
         self.calls: list[tuple[str, Any]] = []
         self.made: list[FakeTransaction] = []

@@ -32,6 +32,9 @@ export const apply = {
 }
 """
 
+# The one variable of ours that a test may set for the commands it runs.
+PASSPHRASE = "VITRA_PASSPHRASE_FILE"
+
 # A command takes about a second on two busy cores; one that hangs fails the test after this.
 COMMAND_SECONDS = 60
 
@@ -114,4 +117,8 @@ def serving(directory: Path, *arguments: str) -> Iterator[dict[str, Any]]:
 
 def environment() -> dict[str, str]:
     """The caller's environment without what would lead a command elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("VITRA_")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VITRA_") or name == PASSPHRASE
+    }

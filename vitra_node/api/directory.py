@@ -20,6 +20,7 @@ from ..storage.lmdb_environment import DATA_NAME
 from ..storage.lock import LOCK_NAME, DirectoryLock
 from .failures import telling
 from .local import Narrate, reach_peers
+from .passphrase import existing_passphrase
 from .socket_file import SOCKET_NAME
 
 # Everything that a node writes into its directory, as patterns. The configuration goes last, so
@@ -46,7 +47,10 @@ async def create_database(
     """
     with telling(), _private_directory(directory):
         async with Database.create(
-            directory, contract=source, participants=participants
+            directory,
+            contract=source,
+            participants=participants,
+            passphrase=existing_passphrase,
         ) as database:
             oplog = database.local_oplog
             return {
@@ -64,7 +68,7 @@ async def join_database(
     The peers are remembered, and tried once: one that cannot be reached is narrated.
     """
     with telling():
-        async with Database.load(directory, key) as database:
+        async with Database.load(directory, key, passphrase=existing_passphrase) as database:
             config = read_config(directory).with_peers(peers)
             write_config(directory, config)
             if not database.is_executor:
@@ -85,7 +89,7 @@ async def prepare_oplog(directory: Path) -> dict[str, Any]:
     Its key can then be named to whoever makes the database, and the directory joins it later.
     """
     with telling():
-        async with Corestore.open(directory) as store:
+        async with Corestore.open(directory, passphrase=existing_passphrase) as store:
             core = await OwnOplogs(store).create()
             config = read_config(directory)
             if config.local_oplog is None:

@@ -31,6 +31,7 @@ from ..errors import (
 )
 from ..net import errors as net
 from ..storage import errors as storage
+from ..storage.sealing import WrongPassphrase
 from .frames import FrameError
 
 _log = logging.getLogger(__name__)
@@ -182,6 +183,14 @@ def _not_available(error: storage.BlockNotAvailable) -> VitraError:
     )
 
 
+def _passphrase(error: WrongPassphrase) -> VitraError:
+    return NotAllowed(
+        f"The keys cannot be opened: {_sentence(error)}",
+        unchanged="They are as they were.",
+        advice="Try again with the passphrase they were sealed with.",
+    )
+
+
 def _too_large(error: storage.StorageError) -> VitraError:
     return UsageProblem(f"The value is too large: {_sentence(error)}", unchanged=_NOTHING)
 
@@ -251,6 +260,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], VitraError]], ...] = (
     (contracts.ContractError, _contract),
     (storage.StoreInUse, _in_use),
     (storage.StoreVersionError, _store_version),
+    (WrongPassphrase, _passphrase),
     (storage.KeyFileError, _key_file),
     (storage.NotWritable, _not_writable),
     (storage.WriterConflict, _writer_conflict),

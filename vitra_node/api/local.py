@@ -17,6 +17,7 @@ from ..storage.errors import StoreInUse
 from .failures import telling
 from .frames import Json
 from .methods import find_method, invoke, open_events
+from .passphrase import existing_passphrase
 from .session import Session
 
 _log = logging.getLogger(__name__)
@@ -99,7 +100,9 @@ async def open_when_free(stack: AsyncExitStack, directory: Path) -> Database:
     deadline = trio.current_time() + IN_USE_SECONDS
     while True:
         try:
-            return await stack.enter_async_context(Database.load(directory))
+            return await stack.enter_async_context(
+                Database.load(directory, passphrase=existing_passphrase)
+            )
         except StoreInUse:
             if trio.current_time() >= deadline:
                 raise

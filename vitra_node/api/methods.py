@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import NotFound
 from .failures import telling
 from .frames import API_VERSION
-from .handlers import audit, contract, index, logs, node, oplogs, transactions
+from .handlers import audit, contract, index, logs, node, operations, oplogs, transactions
 from .parameters import Parameter, bind, parameters_of
 from .session import Session
 
@@ -102,6 +102,9 @@ _TABLE = (
     Method("tx.show", transactions.show),
     Method("tx.wait", transactions.wait),
     Method("tx.verify", transactions.verify),
+    # Operations
+    Method("node.backup", operations.backup, changes=True),
+    Method("index.export", operations.export, stream=True),
     # Auditing
     Method("audit.verify", audit.verify, changes=True),
     Method("audit.events", audit.events, stream=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -31,6 +32,11 @@ _COMMANDS = (
     ("history", "index", "Print a log, block by block."),
     ("oplog", "oplog", "Make, list and remove oplogs."),
     ("tx", "tx", "List, show and verify transactions made here."),
+    ("backup", "backups", "Write a backup of this directory into one file, also while it runs."),
+    ("restore", "backups", "Put a backup into this directory."),
+    ("export", "transfer", "Print the index as lines of JSON."),
+    ("import", "transfer", "Call a method for every line of an export."),
+    ("keys", "keys", "Put the keys of this directory under a passphrase, or take them out."),
     ("verify", "audit", "Replay the database and compare: verified, or violated."),
     ("monitor", "audit", "Verify the database as it grows."),
     ("fraud", "audit", "List, show and export fraud proofs."),
@@ -49,7 +55,7 @@ class LazyGroup(click.Group):
         for name, module, _ in _COMMANDS:
             if name == cmd_name:
                 loaded = importlib.import_module(f".{module}", __package__)
-                command: click.Command = getattr(loaded, name)
+                command: click.Command = getattr(loaded, f"{name}_" if iskeyword(name) else name)
                 return command
         return None
 

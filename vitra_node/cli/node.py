@@ -105,6 +105,9 @@ def _status_text(state: dict[str, Any]) -> str:
     ]
     if state["executor_fault"]:
         lines.append(f"executor   stopped: {state['executor_fault']}")
+    if state["unconfirmed"]:
+        logs = counted(len(state["unconfirmed"]), "log")
+        lines.append(f"restored   {logs} read-only until a peer confirms that nothing is newer")
     if state["monitoring"]:
         lines.append(f"monitor    {counted(state['validated'], 'operation')} validated")
     if state["violation"]:

@@ -7,7 +7,7 @@ from ..storage.corestore import Corestore
 from ..storage.hypercore import Hypercore
 
 _NAMESPACE = "oplogs"
-_TABLE = "own-oplogs"
+TABLE = "own-oplogs"
 _NEXT = b"next"
 _KEY = b"key/"
 
@@ -22,7 +22,7 @@ class OwnOplogs:
     def __init__(self, store: Corestore) -> None:
         self._store = store.namespace(_NAMESPACE)
         self._records = store.records
-        self._table = store.records.table(_TABLE)
+        self._table = store.records.table(TABLE)
 
     def all(self) -> list[bytes]:
         """Keys of all own oplogs, in order."""

@@ -105,6 +105,13 @@ class Participant:
                 unchanged="Nothing was published.",
                 advice="Make one with `vitra oplog new` and have the contract admit it.",
             )
+        if oplog.core.restored_length is not None:
+            raise NotAllowed(
+                f"Oplog {oplog.key.hex()} was restored from a backup, and no peer has confirmed "
+                "yet that nothing newer was written to it.",
+                unchanged="Nothing was published.",
+                advice="Connect to a peer that has the database, and try again.",
+            )
         if not oplog.active:
             raise NotAllowed(
                 f"{method!r} emits operations, but oplog {oplog.key.hex()} is no participant.",

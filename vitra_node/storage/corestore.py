@@ -23,6 +23,7 @@ from .journaled_environment import JournaledEnvironment
 from .key_files import (
     KEY_BYTES,
     PRIMARY_KEY_NAME,
+    Passphrase,
     create_key,
     open_keys_directory,
     read_key,
@@ -67,11 +68,16 @@ class Corestore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: str | os.PathLike[str] | None, *, primary_key: bytes | None = None
+        cls,
+        path: str | os.PathLike[str] | None,
+        *,
+        primary_key: bytes | None = None,
+        passphrase: Passphrase | None = None,
     ) -> AsyncIterator[Corestore]:
         """Open the store in a directory, and create it if it is not there; None for memory.
 
         ``primary_key`` (32 bytes) is for a store that is created; else it has to be the same.
+        ``passphrase`` is asked for when the primary key of the store is sealed.
 
         Resource handling:
           Holds the lock of the directory, one file map, one task and one thread. On leaving,
@@ -79,7 +85,7 @@ class Corestore:
 
         Raises:
           StoreInUse: another process holds the directory.
-          KeyFileError: the primary key is readable for others, damaged, or another one.
+          KeyFileError: the primary key is readable for others, damaged, sealed, or another one.
           StoreVersionError, StoreDamaged: the data file is not ours to read.
           StorageError: the directory cannot be used.
         """
@@ -93,7 +99,7 @@ class Corestore:
                 environment: Environment = MemoryEnvironment()
                 check_schema(environment)
             else:
-                primary_key = _primary_key(directory, primary_key)
+                primary_key = _primary_key(directory, primary_key, passphrase)
                 environment = JournaledEnvironment(directory)
             try:
                 async with open_committer(environment) as committer:
@@ -249,9 +255,9 @@ def _hold(directory: Path) -> DirectoryLock:
     return DirectoryLock(directory)
 
 
-def _primary_key(directory: Path, given: bytes | None) -> bytes:
+def _primary_key(directory: Path, given: bytes | None, passphrase: Passphrase | None) -> bytes:
     path = open_keys_directory(directory) / PRIMARY_KEY_NAME
-    stored = read_key(path)
+    stored = read_key(path, passphrase)
     if stored is None:
         if (directory / DATA_NAME).exists():
             raise KeyFileError(f"{path} is missing, and the logs of this store depend on it")

@@ -34,6 +34,7 @@ async def status(session: Session) -> dict[str, Any]:
         "uptime_seconds": 0.0 if node is None else round(time.time() - node.started, 1),
         "peers": len(session.database.peers),
         "executor_fault": session.database.executor_fault,
+        "unconfirmed": [key.hex() for key in session.database.unconfirmed],
         "monitoring": monitor is not None,
         "validated": 0 if monitor is None else monitor.validated,
         "violation": None if monitor is None else monitor.violation,
