@@ -58,7 +58,7 @@ def restore(settings: Settings, file: Path, without_keys: bool, nothing_newer: b
     """
     from ..api.backups import has_keys, restore_directory
 
-    refuse_while_running(settings)
+    refuse_while_running(settings.directory)
     passphrase = None
     if not without_keys and has_keys(file):
         from ..api.passphrase import existing_passphrase

@@ -36,7 +36,7 @@ def seal(settings: Settings) -> None:
     from ..api.keys import seal_keys
     from ..api.passphrase import existing_passphrase, new_passphrase
 
-    refuse_while_running(settings)
+    refuse_while_running(settings.directory)
     seal_keys(settings.directory, existing_passphrase, new_passphrase)
     settings.output.result({"sealed": True}, None)
     settings.output.narrate("The keys are sealed. Keep the passphrase: there is no other way in.")
@@ -49,7 +49,7 @@ def unseal(settings: Settings) -> None:
     from ..api.keys import unseal_keys
     from ..api.passphrase import existing_passphrase
 
-    refuse_while_running(settings)
+    refuse_while_running(settings.directory)
     unseal_keys(settings.directory, existing_passphrase)
     settings.output.result({"sealed": False}, None)
     settings.output.narrate("The keys are no longer sealed.")
