@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import NotFound
 from .failures import telling
 from .frames import API_VERSION
-from .handlers import audit, contract, index, logs, node, operations, oplogs, transactions
+from .handlers import audit, contract, index, joined, logs, node, operations, oplogs, transactions
 from .parameters import Parameter, bind, parameters_of
 from .session import Session
 
@@ -87,12 +87,15 @@ _TABLE = (
     # The contract
     Method("contract.call", contract.call, changes=True),
     Method("contract.source", contract.source),
+    Method("contract.versions", contract.versions),
     Method("contract.methods", contract.methods),
     # The index and the logs
     Method("index.get", index.get),
     Method("index.list", index.list_),
     Method("index.dangerous_batch", index.dangerous_batch, changes=True),
     Method("log.history", logs.history, stream=True),
+    Method("log.operations", joined.operations),
+    Method("log.prove", logs.prove),
     Method("oplog.list", oplogs.list_),
     Method("oplog.new", oplogs.new, changes=True),
     Method("oplog.remove", oplogs.remove, changes=True),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from protocol.encoding.msgpack import unpack_untrusted
+from protocol.transparency.inclusion import prove_inclusion
 
 from ...errors import NotFound
 from ...key_text import parse_key
@@ -42,6 +44,23 @@ async def history(
         events = _oplog_history(oplog, start, end, reverse)
     async with aclosing(events):
         yield events
+
+
+async def prove(session: Session, *, log: str = INDEX, seq: Count) -> dict[str, Any]:
+    """A proof that a block stands in a log, up to a signed head; anyone can check it offline.
+
+    ``log`` as for ``log.history``. A block that is not here is asked of the peers.
+    """
+    session.require_data()
+    oplog = _find(session, log)
+    core = session.database.index.core if oplog is None else oplog.core
+    if seq >= core.length:
+        raise NotFound(
+            f"The log has no block {seq}; it has {core.length}.", unchanged="Nothing was changed."
+        )
+    await core.get(seq)
+    proof: dict[str, Any] = json.loads(prove_inclusion(core.storage, seq).to_json())
+    return proof
 
 
 async def _index_history(
