@@ -163,6 +163,9 @@ class Answers:
 
     def _take_head_untrusted(self, peer: Peer, outstanding: Outstanding, data: Data) -> None:
         assert not self._blocks
+        if outstanding.upgrade is not None and self._forks.frozen:
+            self._asking.lost(peer, outstanding)
+            return
         try:
             change = verify_proof_untrusted(self._core, data)
         except StaleProofError:

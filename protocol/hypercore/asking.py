@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .block_proof import encode_block_request
 from .core import CoreReader
+from .heads import Heads
 from .messages import (
     CANCEL,
     REQUEST,
@@ -44,9 +45,10 @@ class Asking:
       upgrading: the one upgrade in flight, and who was asked.
     """
 
-    def __init__(self, core: CoreReader, peers: Peers) -> None:
+    def __init__(self, core: CoreReader, peers: Peers, heads: Heads) -> None:
         self._core = core
         self._peers = peers
+        self._heads = heads
         self._stirred: dict[int, None] = {}
         self._holders: dict[int, Peer] = {}
         self._seen_version = 0
@@ -166,6 +168,8 @@ class Asking:
     def is_awaited(self, peer: Peer) -> bool:
         """Whether a head may come from this peer, if it does what it says."""
         said, length = peer.said, self._core.head.length
+        if self._heads.frozen:
+            return False
         if said is None or (self.upgrading is not None and self.upgrading[0] is peer):
             return True
         if not peer.is_source or said.length <= length or said == peer.refused:
@@ -191,7 +195,7 @@ class Asking:
         if not peer.is_source or peer.refusals >= MAX_REFUSALS:
             return
         assert peer.said is not None
-        if self.upgrading is None:
+        if self.upgrading is None and not self._heads.frozen:
             self._ask_for_head(peer)
         limit = peer.requests.window.limit
         room = limit - peer.requests.blocks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import RemoteProtocolError
+from .contradiction import Contradiction
 from .core import CoreChange, TreeHead
 from .proof import Data
 
@@ -58,6 +59,7 @@ class ForkObserved(NamedTuple):
       length: blocks of the head, as claimed by the peer.
       head: the head with its signature, verified; None if the peer did not prove its claim.
       proof: the answer that proves it, starting from an empty tree; None likewise.
+      contradiction: what the writer signed twice; None when nothing is proven against it.
     """
 
     peer: int
@@ -65,6 +67,7 @@ class ForkObserved(NamedTuple):
     length: int
     head: TreeHead | None
     proof: Data | None
+    contradiction: Contradiction | None = None
 
 
 Event = Send | Verified | Fault | ForkObserved

@@ -1,31 +1,38 @@
 """Peers whose history differs from ours: the proof is asked for, reported, and never applied.
 
-Two things make a peer suspect. It claims a newer fork than ours (its writer truncated the log), or
-an answer of it does not verify, which is a bad peer or a log with two histories. Either way it is
-asked once for an upgrade from nothing, whose signature tells which: JS does the same when a proof
-fails (npm ``hypercore`` 11, ``lib/replicator.js``). Specs/05-replication.md section 7.
+Three things make a peer show its tree. It claims a newer fork than ours (its writer truncated the
+log); an answer of it does not verify, which is a bad peer or a log with two histories; or its tree
+is no longer than ours, so that no upgrade ever shows it. It is asked for an upgrade from nothing,
+whose signature tells. JS does the same when a proof fails (npm ``hypercore`` 11,
+``lib/replicator.js``). Specs/05-replication.md section 7.
 """
 
 from __future__ import annotations
 
 from ..errors import ProofError, RemoteProtocolError
+from .contradiction import Contradiction
 from .core import CoreReader, TreeHead
 from .events import ForkObserved
-from .merkle import roots_at
-from .messages import REQUEST, encode_request
+from .heads import Heads
+from .messages import REQUEST, Sync, encode_request
 from .outstanding import Outstanding
 from .peer import Cause, Peer, Standing
 from .peers import Peers
 from .proof import Data, Request, UpgradeRequest
-from .verifier import verify_first_upgrade_untrusted
 
 
 class ForkWatch:
     """Collects evidence about other histories of one log."""
 
-    def __init__(self, core: CoreReader, peers: Peers) -> None:
+    def __init__(self, core: CoreReader, peers: Peers, heads: Heads) -> None:
         self._core = core
         self._peers = peers
+        self._heads = heads
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the log has to stay as it is."""
+        return self._heads.frozen
 
     def claim_heard(self, peer: Peer) -> None:
         """The peer said that it has a newer fork."""
@@ -37,10 +44,29 @@ class ForkWatch:
             peer.probed.add(said.fork)
             self._report(peer, said.fork, said.length, None)
             return
+        peer.probed.add(said.fork)
         self._probe(peer, said.fork, said.length)
+
+    def compare_if_shorter(self, peer: Peer, before: Sync | None) -> None:
+        """The peer said something of our fork; ``before`` is what it had said until then.
+
+        Asked for once, and again when its tree became shorter, which no honest one does.
+        """
+        said, head = peer.said, self._core.head
+        if self._heads.may_truncate or said is None or said.fork != head.fork:
+            return
+        shrunk = before is not None and before.fork == said.fork and said.length < before.length
+        if not peer.is_source or not 0 < said.length <= head.length:
+            return
+        if shrunk or not peer.compared:
+            peer.compared = True
+            self._probe(peer, said.fork, said.length)
 
     def accuse(self, peer: Peer, error: RemoteProtocolError) -> None:
         """An answer of the peer does not verify."""
+        if peer.standing is Standing.SPLIT:
+            # Asked for before it was known that it has another history.
+            return
         said, head = peer.said, self._core.head
         shared = 0 if said is None or said.fork != head.fork else min(said.length, head.length)
         peer.move(Cause.BAD_PROOF)
@@ -51,7 +77,6 @@ class ForkWatch:
         self._probe(peer, head.fork, shared)
 
     def _probe(self, peer: Peer, fork: int, length: int) -> None:
-        peer.probed.add(fork)
         outstanding = peer.requests.open(fork, self._peers.now)
         outstanding.upgrade = (0, length)
         outstanding.manifest = self._core.manifest is None
@@ -69,18 +94,19 @@ class ForkWatch:
         """The answer to a probe came."""
         assert outstanding.upgrade is not None
         length = outstanding.upgrade[1]
-        head = None
+        head = contradiction = None
         if data.upgrade is not None and data.fork == outstanding.fork:
             try:
-                change = verify_first_upgrade_untrusted(self._core.key, self._core.manifest, data)
+                head, contradiction = self._heads.see_tree_untrusted(data)
             except ProofError as error:
                 self._peers.fault(peer, peer.accusation or error)
                 return
-            head = change.head
-        is_newer = outstanding.fork > self._core.head.fork
-        if is_newer or (head is not None and self._contradicts(data)):
+        if outstanding.fork > self._core.head.fork or contradiction is not None:
             shown = length if head is None else head.length
-            self._report(peer, outstanding.fork, shown, head, data)
+            self._report(peer, outstanding.fork, shown, head, data, contradiction)
+        if contradiction is not None:
+            peer.accusation = None
+            peer.move(Cause.TWO_HISTORIES)
         if peer.accusation is not None:
             self._peers.fault(peer, peer.accusation)
 
@@ -92,18 +118,15 @@ class ForkWatch:
         elif outstanding.fork > self._core.head.fork:
             self._report(peer, outstanding.fork, outstanding.upgrade[1], None)
 
-    def _contradicts(self, data: Data) -> bool:
-        """Whether the peer's tree had other roots than ours when it was as long as the proof's end.
-
-        False when our roots of that length are not stored.
-        """
-        assert data.upgrade is not None
-        length = data.upgrade.start + data.upgrade.length
-        ours = roots_at(self._core, length) if length <= self._core.head.length else None
-        return ours is not None and data.upgrade.nodes != ours
-
     def _report(
-        self, peer: Peer, fork: int, length: int, head: TreeHead | None, proof: Data | None = None
+        self,
+        peer: Peer,
+        fork: int,
+        length: int,
+        head: TreeHead | None,
+        proof: Data | None = None,
+        contradiction: Contradiction | None = None,
     ) -> None:
         evidence = proof if head is not None else None
-        self._peers.events.append(ForkObserved(peer.id, fork, length, head, evidence))
+        event = ForkObserved(peer.id, fork, length, head, evidence, contradiction)
+        self._peers.events.append(event)

@@ -58,6 +58,7 @@ class Heads:
       ahead: the heads that our tree does not contain yet, shortest first.
       found: the first contradiction, which is enough.
       version: changes whenever ``ahead`` or ``found`` does, for whoever stores them.
+      may_truncate: as given.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Heads:
         self.found: Contradiction | None = None
         self.version = 0
         self._core = core
-        self._may_truncate = may_truncate
+        self.may_truncate = may_truncate
         for head in ahead:
             self._keep(head)
         if core.head.fork and not may_truncate:
@@ -76,7 +77,7 @@ class Heads:
     @property
     def frozen(self) -> bool:
         """Whether the log has to stay as it is: its writer broke its promise."""
-        return self.found is not None and not self._may_truncate
+        return self.found is not None and not self.may_truncate
 
     # seeing ---------------------------------------------------------------------------------------
 
@@ -118,7 +119,7 @@ class Heads:
         """Our tree grew, or nodes of it were stored: settle what can be settled."""
         ours = self._core.head
         for head in [head for head in self.ahead if head.length <= ours.length]:
-            if self._may_truncate and head.fork != ours.fork:
+            if self.may_truncate and head.fork != ours.fork:
                 self._drop(head)
                 continue
             contradiction = self._against_tree(head, _roots_of(head), self._core.manifest)
@@ -148,7 +149,7 @@ class Heads:
         self, head: TreeHead, nodes: Mapping[int, TreeNode], manifest: Manifest
     ) -> Contradiction | None:
         ours = self._core.head
-        if head.fork and not self._may_truncate:
+        if head.fork and not self.may_truncate:
             known = [each for each in (ours, *self.ahead) if each.length and not each.fork]
             return self._find(Truncation(head, known[0] if known else None))
         if head.fork != ours.fork:

@@ -8,10 +8,12 @@ Where a peer stands is a state machine; every other room asks it before it sends
     STALLED    aligned, but it stopped answering      nothing new
     APART      it has another fork                    a proof of that fork, once, if newer
     ACCUSED    an answer of it did not verify         a proof of its tree; then it is out
+    SPLIT      it has another history, signed too     nothing: not the peer is at fault
 
     SILENT  --same fork-->  ALIGNED  --other fork-->  APART     and back with each sync
     ALIGNED --silence-->    STALLED  --answer, sync, time--> ALIGNED
-    ALIGNED, STALLED, APART --bad proof--> ACCUSED    never left but by a fault
+    ALIGNED, STALLED, APART --bad proof--> ACCUSED    left by a fault, or
+    ACCUSED, ALIGNED, STALLED --two histories--> SPLIT   which is never left
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Standing(Enum):
     STALLED = 2
     APART = 3
     ACCUSED = 4
+    SPLIT = 5
 
 
 class Cause(Enum):
@@ -46,6 +49,7 @@ class Cause(Enum):
     ANSWER = 3
     BAD_PROOF = 4
     PROBATION = 5
+    TWO_HISTORIES = 6
 
 
 # Pairs that are not listed change nothing.
@@ -62,6 +66,9 @@ TRANSITIONS: dict[tuple[Standing, Cause], Standing] = {
     (Standing.STALLED, Cause.BAD_PROOF): Standing.ACCUSED,
     (Standing.APART, Cause.SAME_FORK): Standing.ALIGNED,
     (Standing.APART, Cause.BAD_PROOF): Standing.ACCUSED,
+    (Standing.ACCUSED, Cause.TWO_HISTORIES): Standing.SPLIT,
+    (Standing.ALIGNED, Cause.TWO_HISTORIES): Standing.SPLIT,
+    (Standing.STALLED, Cause.TWO_HISTORIES): Standing.SPLIT,
 }
 
 
@@ -87,6 +94,7 @@ class Peer:
       refusals: requests of ours it could not answer.
       accusation: what it did wrong, when ACCUSED.
       probed: forks it was asked to prove.
+      compared: it was asked for its tree because it is no longer than ours.
       queue: its requests that wait for our answer, by id.
       budget: how many of them may be answered now.
       wants: those of it that came while it was paused.
@@ -95,9 +103,10 @@ class Peer:
     """
 
     __slots__ = (
-        "accusation", "answered_at", "blocks", "budget", "came_with", "dry_at", "heard_at", "id",
-        "invalid_requests", "news", "paused", "picked", "probed", "queue", "refusals", "refused",
-        "requests", "said", "standing", "told", "told_contiguous", "wanted", "wants",
+        "accusation", "answered_at", "blocks", "budget", "came_with", "compared", "dry_at",
+        "heard_at", "id", "invalid_requests", "news", "paused", "picked", "probed", "queue",
+        "refusals", "refused", "requests", "said", "standing", "told", "told_contiguous", "wanted",
+        "wants",
     )  # fmt: skip
 
     def __init__(self, id_: int, length: int, now: float) -> None:
@@ -119,6 +128,7 @@ class Peer:
         self.refusals = 0
         self.accusation: RemoteProtocolError | None = None
         self.probed: set[int] = set()
+        self.compared = False
         self.queue: dict[int, Request] = {}
         self.budget = RequestBudget(BudgetRates(*ANSWERS_PER_PEER), length, now)
         self.wants: list[Want] = []

@@ -29,6 +29,7 @@ from .block_proof import BLOCK_ONLY
 from .core import CoreChange, CoreReader
 from .events import Event, Verified
 from .fork_watch import ForkWatch
+from .heads import Heads
 from .messages import (
     BITFIELD,
     CANCEL,
@@ -67,14 +68,21 @@ class Replicator:
     that does not go back.
     """
 
-    def __init__(self, core: CoreReader, *, allow_truncation: bool = True) -> None:
-        """``allow_truncation`` false: a fork is reported (``ForkObserved``), never followed."""
+    def __init__(
+        self, core: CoreReader, *, allow_truncation: bool = True, heads: Heads | None = None
+    ) -> None:
+        """``allow_truncation`` false: a fork is reported (``ForkObserved``), never followed.
+
+        ``heads`` are those seen so far. Once they show that the writer broke its promise, the log
+        grows no more; what was stored before is served, and fetched, as ever.
+        """
         self._core = core
         self._allow_truncation = allow_truncation
+        heads = heads or Heads(core, may_truncate=allow_truncation)
         self._peers = Peers()
-        self._forks = ForkWatch(core, self._peers)
+        self._forks = ForkWatch(core, self._peers, heads)
         self._reorgs = ReorgDownload(core, self._peers)
-        self._asking = Asking(core, self._peers)
+        self._asking = Asking(core, self._peers, heads)
         self._answers = Answers(core, self._peers, self._asking, self._forks)
         self._stalls = Stalls(self._peers, self._asking)
         self._uploader = Uploader(core, self._peers)
@@ -181,7 +189,7 @@ class Replicator:
     def _take_sync_untrusted(self, peer: Peer, payload: bytes) -> None:
         sync = decode_sync_untrusted(payload)
         fork = self._core.head.fork
-        peer.said = sync
+        before, peer.said = peer.said, sync
         peer.came_with = peer.came_with or sync
         peer.heard_at = self._peers.now
         peer.refusals = 0
@@ -190,6 +198,8 @@ class Replicator:
         if sync.fork > fork:
             follow = self._reorgs if self._allow_truncation else self._forks
             follow.claim_heard(peer)
+        else:
+            self._forks.compare_if_shorter(peer, before)
         self._uploader.tell_if_behind(peer)
         self._asking.stir(peer)
 

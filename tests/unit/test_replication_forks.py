@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.errors import ProofError
+from protocol.hypercore.contradiction import Rewrite, Truncation
 from protocol.hypercore.messages import (
     NO_DATA,
     RANGE,
@@ -106,6 +107,7 @@ def test_a_truncation_is_reported_and_not_followed() -> None:
     assert fork.proof is not None
     change = verify_first_upgrade_untrusted(writer.core.key, writer.core.manifest, fork.proof)
     assert change.head == writer.core.head
+    assert fork.contradiction == Truncation(writer.core.head, reader.core.head)
     assert not reader.faults
 
 
@@ -120,7 +122,7 @@ def test_a_fork_that_is_not_proven_is_reported_as_a_claim() -> None:
     assert (fork.fork, fork.length, fork.head, fork.proof) == (1, 11, None, None)
 
 
-def test_a_rewritten_history_is_reported_and_its_peer_is_out() -> None:
+def test_a_rewritten_history_is_reported_and_its_peer_is_not_to_blame() -> None:
     """Same key, same fork number, other blocks: the writer signed two histories."""
     writer, reader, link = linked(20, allow_truncation=False)
     link.close()
@@ -132,9 +134,75 @@ def test_a_rewritten_history_is_reported_and_its_peer_is_out() -> None:
     assert fork.proof is not None
     assert fork.proof.upgrade is not None
     assert fork.proof.upgrade.start + fork.proof.upgrade.length == 20
-    (fault,) = reader.faults
-    assert isinstance(fault.error, ProofError)
+    assert isinstance(fork.contradiction, Rewrite)
+    assert not reader.faults
     assert reader.core.head == writer.core.head
+
+
+def test_a_log_with_two_histories_grows_no_more_but_is_served_and_fetched() -> None:
+    writer, reader, link = linked(20, allow_truncation=False)
+    for index in (3, 7):
+        del reader.core.blocks[index]
+    reader.core.contiguous_length = 3
+    run(Link(Node(MemoryCore.writable(blocks(30, word=b"lie"))), reader))
+    writer.append(blocks(5, 20))
+    run(link)
+    reader.want(0, None)
+    run(link)
+    assert reader.core.head.length == 20
+    assert list(reader.core.blocks.values()).count(b"block #7") == 1
+    assert not reader.replicator.updating
+    other = Node(MemoryCore(writer.core.key), allow_truncation=False)
+    other.want(0, None)
+    run(Link(reader, other))
+    assert other.core.head == reader.core.head
+    assert other.core.blocks == reader.core.blocks
+
+
+@pytest.mark.parametrize("length", [1, 12, 20])
+def test_a_history_that_is_no_longer_than_ours_is_found_as_well(length: int) -> None:
+    _, reader, link = linked(20, allow_truncation=False)
+    link.close()
+    other = Node(MemoryCore.writable(blocks(length, word=b"lie")))
+    run(Link(reader, other))
+    (fork,) = reader.forks
+    assert (fork.fork, fork.length) == (0, length)
+    assert isinstance(fork.contradiction, Rewrite)
+    assert not reader.faults
+
+
+def test_a_writer_that_takes_blocks_back_under_the_same_fork_number_is_found_at_once() -> None:
+    writer, reader, link = linked(20, allow_truncation=False)
+    writer.core.truncate(11)
+    rewritten = MemoryCore.writable([*blocks(11), *blocks(3, 11, b"new")])
+    writer.core.head, writer.core.nodes = rewritten.head, rewritten.nodes
+    writer.core.blocks, writer.core.contiguous_length = rewritten.blocks, 14
+    writer.replicator.core_changed(0.0)
+    writer.settle()
+    run(link)
+    (fork,) = reader.forks
+    assert (fork.fork, fork.length) == (0, 14)
+    assert isinstance(fork.contradiction, Rewrite)
+
+
+def test_honest_peers_of_any_length_are_compared_once_and_prove_nothing() -> None:
+    writer, reader, link = linked(20, allow_truncation=False)
+    behind = Node(MemoryCore.writable(blocks(7)))
+    run(Link(reader, behind))
+    writer.append(blocks(5, 20))
+    run(link)
+    assert not reader.forks
+    assert not reader.faults
+    probes = [
+        message
+        for send in reader.sent
+        if send.kind == REQUEST
+        and isinstance(message := decode_message_untrusted(send.kind, send.payload), Request)
+        and message.upgrade is not None
+        and message.upgrade.start == 0
+        and message.block is None
+    ]
+    assert len(probes) <= 2
 
 
 def test_a_rewritten_block_of_the_same_length_is_found_when_it_is_read() -> None:
@@ -155,7 +223,7 @@ def test_a_rewritten_block_of_the_same_length_is_found_when_it_is_read() -> None
     run(Link(liar, reader))
     (fork,) = reader.forks
     assert (fork.fork, fork.length) == (0, 20)
-    assert len(reader.faults) == 1
+    assert not reader.faults
     assert all(not block.startswith(b"lie") for block in reader.core.blocks.values())
 
 
