@@ -110,6 +110,8 @@ MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
 # Heads of one log that our tree does not reach or settle yet. Peers that follow the writer show one
 # each, mostly the same; only the writer itself can make more.
 MAX_KEPT_HEADS = 16
+# A tree of 2^40 - 1 blocks has 40 roots.
+MAX_HEAD_ROOTS = 40
 
 # A proof that a log was forked: two heads with 40 roots and paths each, and their signatures. Only
 # logs with many signers come near this.

@@ -59,6 +59,7 @@ class Heads:
       found: the first contradiction, which is enough.
       version: changes whenever ``ahead`` or ``found`` does, for whoever stores them.
       may_truncate: as given.
+      manifest: the one that the heads were checked with, once there was one.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Heads:
         self.ahead: list[TreeHead] = []
         self.found: Contradiction | None = None
         self.version = 0
+        self.manifest = core.manifest
         self._core = core
         self.may_truncate = may_truncate
         for head in ahead:
@@ -149,6 +151,7 @@ class Heads:
         self, head: TreeHead, nodes: Mapping[int, TreeNode], manifest: Manifest
     ) -> Contradiction | None:
         ours = self._core.head
+        self.manifest = manifest
         if head.fork and not self.may_truncate:
             known = [each for each in (ours, *self.ahead) if each.length and not each.fork]
             return self._find(Truncation(head, known[0] if known else None))

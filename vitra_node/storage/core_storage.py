@@ -245,12 +245,21 @@ class CoreStorage:
         self._shared.add(shared)
         return shared
 
-    def learn(self, manifest: Manifest | None, name: tuple[bytes, str] | None) -> Round | None:
-        """Remember a manifest or a name of this log; None when nothing was new."""
+    def learn(
+        self,
+        manifest: Manifest | None,
+        name: tuple[bytes, str] | None,
+        append_only: bool = False,
+    ) -> Round | None:
+        """Remember a manifest or a name of this log, or that it may never be truncated.
+
+        None when nothing was new.
+        """
         new = replace(
             self.record,
             manifest=self.record.manifest or manifest,
             name=self.record.name or name,
+            append_only=self.record.append_only or append_only,
         )
         if new == self.record:
             return None

@@ -43,6 +43,10 @@ class WriterConflict(StorageError):
     """A peer has a newer head of our own log while we are writing to it: two writers."""
 
 
+class LogViolated(StorageError):
+    """The writer of this log signed two histories of it: it stays as it is, for evidence."""
+
+
 class BlockTooLarge(StorageError):
     """A block is over ``MAX_BLOCK_BYTES``."""
 

@@ -28,6 +28,7 @@ from .errors import (
     StorageError,
     StoreClosed,
 )
+from .log_heads import LogHeads
 from .pulse import Pulse
 from .records import Record, as_writes
 from .replication import CoreReplication
@@ -47,8 +48,9 @@ class Hypercore:
     """
 
     def __init__(
-        self, storage: CoreStorage, committer: Committer, *, allow_truncation: bool = True
+        self, storage: CoreStorage, committer: Committer, *, heads: LogHeads | None = None
     ) -> None:
+        """``heads`` only for a log that may never be truncated."""
         self._storage = storage
         self._committer = committer
         self._closed = False
@@ -60,12 +62,13 @@ class Hypercore:
         self._encryption_key: bytes | None = None
         self._made_encryption: BlockEncryption | None = None
         self._restored_length: int | None = None
+        self._heads = heads
         self._replication = CoreReplication(
             storage,
             on_applied=self._applied,
             on_activity=self._activity.beat,
             on_refused=self._awaited.wake_all,
-            allow_truncation=allow_truncation,
+            heads=heads,
         )
         storage.on_commit = self._committed
 
@@ -140,6 +143,11 @@ class Hypercore:
         return self._storage
 
     @property
+    def heads(self) -> LogHeads | None:
+        """The heads seen of this log, if it may never be truncated; None if it may."""
+        return self._heads
+
+    @property
     def replication(self) -> CoreReplication:
         """The side of the log that sessions with peers use."""
         return self._replication
@@ -160,6 +168,7 @@ class Hypercore:
 
         Raises:
           NotWritable: this store cannot sign for the log.
+          LogViolated, WriterConflict: it was signed elsewhere too; see ``LogHeads.check_writing``.
           BlockTooLarge: a block is over ``MAX_BLOCK_BYTES``; nothing was appended.
           StoreReadOnly: the disk failed; nothing was appended.
           StoreClosed: the store is closed.
@@ -168,6 +177,8 @@ class Hypercore:
         new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._padding_bytes)
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
+        if self._heads is not None:
+            self._heads.check_writing()
         while self._truncating is not None:
             await self._truncating.wait()
         if new:
@@ -187,7 +198,7 @@ class Hypercore:
         ``fork`` defaults to the next number. To the present length without ``fork``: does nothing.
 
         Raises:
-          NotWritable: this store cannot sign for the log.
+          NotWritable: this store cannot sign for the log, or it may never be truncated.
           BlockOutOfRange: the log is shorter, or its prologue longer.
           ValueError: ``fork`` is not greater than the present one.
           StoreReadOnly, StoreClosed: see ``append``.
@@ -195,6 +206,8 @@ class Hypercore:
         self._check_open()
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
+        if self._heads is not None:
+            raise NotWritable("this log may never be truncated")
         while self._truncating is not None:
             await self._truncating.wait()
         self._truncating = trio.Event()
@@ -411,6 +424,14 @@ class Hypercore:
         """
         return self._restored_length
 
+    def forbid_truncation(self, heads: LogHeads) -> None:
+        """It became known that this log may never be truncated; for the store.
+
+        The channels of all peers are closed.
+        """
+        self._heads = heads
+        self._replication.watch_heads(heads)
+
     def hold_writing(self, restored_length: int) -> None:
         """Do not write, whoever gives the key pair, until ``release_writing``; for the store."""
         self._restored_length = restored_length
@@ -480,12 +501,16 @@ class Hypercore:
         self._awaited.arrived(index for index, _ in change.blocks)
         if change.head is not None:
             self._changed.beat()
+        if self._heads is not None:
+            self._heads.tree_changed()
 
     def _committed(self, grew: bool) -> None:
         if grew:
             self._changed.beat()
             self._activity.beat()
             self._replication.core_changed()
+            if self._heads is not None:
+                self._heads.tree_changed()
 
     def _check_can_fetch(self) -> None:
         self._check_open()

@@ -19,6 +19,7 @@ from .core_storage import CoreStorage
 from .environment import Environment, Writes, prefix_range
 from .errors import KeyFileError, StoreDamaged
 from .hypercore import Hypercore
+from .log_heads import LogHeads
 from .restored import restored_length, wait_confirmed
 from .schema import (
     CORE_TABLE,
@@ -103,7 +104,11 @@ class OpenCores:
         if core is None:
             core, created = self._create(id_, key, manifest, key_pair, name, allow_truncation)
         else:
-            created = self._learn(core, manifest, key_pair, name)
+            if not allow_truncation and core.heads is None:
+                # A peer asked for it first. Its channels are opened anew, under the stricter rule.
+                core.forbid_truncation(self._heads_of(core.storage))
+                self._active.pop(id_, None)
+            created = self._learn(core, manifest, key_pair, name, not allow_truncation)
         if encryption_key is not None:
             core.encrypt_with(encryption_key)
         if id_ not in self._active:
@@ -166,7 +171,7 @@ class OpenCores:
         name: tuple[bytes, str] | None,
         allow_truncation: bool,
     ) -> tuple[Hypercore, Round]:
-        record = CoreRecord(self._next_number, key, manifest, name)
+        record = CoreRecord(self._next_number, key, manifest, name, not allow_truncation)
         head_record = HeadRecord(EMPTY_HEAD, 0)
         writes = Writes()
         writes.put(core_key(id_), encode_core(record))
@@ -182,10 +187,11 @@ class OpenCores:
         manifest: Manifest | None,
         key_pair: KeyPair | None,
         name: tuple[bytes, str] | None,
+        append_only: bool,
     ) -> Round | None:
         if key_pair is not None and core.key_pair is None:
             core.allow_writing(key_pair)
-        return core.storage.learn(manifest, name)
+        return core.storage.learn(manifest, name, append_only)
 
     def _open_core(
         self,
@@ -197,6 +203,10 @@ class OpenCores:
         storage = CoreStorage(
             self._environment, self._committer, record, head_record, key_pair=key_pair
         )
-        core = Hypercore(storage, self._committer, allow_truncation=allow_truncation)
+        heads = self._heads_of(storage) if record.append_only or not allow_truncation else None
+        core = Hypercore(storage, self._committer, heads=heads)
         self._open[storage.discovery_key] = core
         return core
+
+    def _heads_of(self, storage: CoreStorage) -> LogHeads:
+        return LogHeads(storage, self._environment, self._committer)

@@ -13,6 +13,7 @@ from protocol.hypercore.replicator import Replicator
 from ..net.peer_sink import PeerSink
 from .core_storage import CoreStorage
 from .errors import StorageError
+from .log_heads import LogHeads
 
 
 class CoreReplication:
@@ -29,15 +30,16 @@ class CoreReplication:
         on_applied: Callable[[CoreChange], None],
         on_activity: Callable[[], None],
         on_refused: Callable[[], None],
-        allow_truncation: bool,
+        heads: LogHeads | None,
     ) -> None:
         """``on_applied`` hears of each change that was applied, ``on_activity`` of anything that
-        peers did, ``on_refused`` of a change that could not be stored."""
+        peers did, ``on_refused`` of a change that could not be stored. ``heads`` are there for a
+        log that may never be truncated."""
         self._storage = storage
         self._on_applied = on_applied
         self._on_activity = on_activity
         self._on_refused = on_refused
-        self._allow_truncation = allow_truncation
+        self._heads = heads
         # Made when it is first needed: most logs of a large store are never shared at a time.
         self._made: Replicator | None = None
         self._sinks: dict[int, PeerSink] = {}
@@ -54,6 +56,10 @@ class CoreReplication:
     @property
     def discovery_key(self) -> bytes:
         return self._storage.discovery_key
+
+    @property
+    def heads(self) -> LogHeads | None:
+        return self._heads
 
     def attach(self, sink: PeerSink, now: float) -> int:
         peer = self._next_peer
@@ -133,6 +139,11 @@ class CoreReplication:
         self._fork_listeners.append(listener)
         return lambda: self._fork_listeners.remove(listener)
 
+    def watch_heads(self, heads: LogHeads) -> None:
+        """The log may never be truncated from now on; closes the channels of all peers."""
+        self.close()
+        self._made, self._heads = None, heads
+
     def close(self) -> None:
         """Close the channels of all peers."""
         sinks, self._sinks = self._sinks, {}
@@ -143,7 +154,8 @@ class CoreReplication:
     @property
     def _replicator(self) -> Replicator:
         if self._made is None:
-            self._made = Replicator(self._storage, allow_truncation=self._allow_truncation)
+            heads = None if self._heads is None else self._heads.table
+            self._made = Replicator(self._storage, allow_truncation=heads is None, heads=heads)
         return self._made
 
     def _carry_out(self) -> None:
@@ -164,11 +176,16 @@ class CoreReplication:
                     if sink is not None:
                         sink.fail(event.error)
                 else:
-                    for listener in tuple(self._fork_listeners):
-                        listener(event)
+                    self._fork_observed(event)
         finally:
             self._carrying_out = False
         self._on_activity()
+
+    def _fork_observed(self, event: ForkObserved) -> None:
+        if self._heads is not None:
+            self._heads.table_changed()
+        for listener in tuple(self._fork_listeners):
+            listener(event)
 
     def _apply(self, event: Verified) -> None:
         try:

@@ -47,6 +47,7 @@ _MAX_NAME_BYTES = 64 * 1024
 
 _FLAG_MANIFEST = 1
 _FLAG_NAME = 2
+_FLAG_APPEND_ONLY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ class CoreRecord:
       manifest: None until it is known.
       name: (32-byte namespace, name) from which the primary key derives the writer's key pair,
         or None for a core that is not ours, or whose key pair the caller holds.
+      append_only: it may never be truncated, whoever opens it.
     """
 
     number: int
     key: bytes
     manifest: Manifest | None = None
     name: tuple[bytes, str] | None = None
+    append_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,8 @@ def encode_core(record: CoreRecord) -> bytes:
         flags |= _FLAG_NAME
         namespace, name = record.name
         tail += namespace + encode_string(name)
+    if record.append_only:
+        flags |= _FLAG_APPEND_ONLY
     return encode_uint(flags) + encode_uint(record.number) + record.key + tail
 
 
@@ -176,7 +181,7 @@ def decode_core(data: bytes) -> CoreRecord:
             name = (decoder.fixed(32), decoder.string(_MAX_NAME_BYTES))
     except DecodeError as error:
         raise StoreDamaged(f"the record of a core is damaged: {error}") from error
-    return CoreRecord(number, key, manifest, name)
+    return CoreRecord(number, key, manifest, name, bool(flags & _FLAG_APPEND_ONLY))
 
 
 def encode_head(record: HeadRecord) -> bytes:
