@@ -53,7 +53,12 @@ class Participant:
         self._clock = clock
 
     async def call(self, method: str, params: Value) -> Transaction:
-        """Run a method against the newest index, and append what it emits to our oplog."""
+        """Run a method against the newest index, and append what it emits to our oplog.
+
+        Without parameters the method gets an empty object, so that it can take it apart.
+        """
+        if params is None:
+            params = {}
         source = await self._index.contract_source()
         await self._check_method(source, method)
         host = CallHost(self._index.snapshot(), self._oplogs, self._local)
