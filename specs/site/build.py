@@ -1,4 +1,4 @@
-"""Builds the documentation: ``python specs/site/build.py`` writes ``build/site``.
+"""Builds the documentation: ``python specs/site/build.py`` writes ``build/site`` and ``build/man``.
 
 The pages stay where they are read in the repository; here they are laid out once more, with the
 references that are made from the code. Any warning of mkdocs, a broken link among them, fails.
@@ -6,6 +6,7 @@ references that are made from the code. Any warning of mkdocs, a broken link amo
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("mkdocs.yml")
 PAGES = ROOT / "build" / "site-pages"
+MAN = ROOT / "build" / "man"
 
 PYTHON_PAGE = """# Python
 
@@ -33,7 +35,7 @@ Exit codes are verdicts: 0 done or verified, 1 a fault of the program, 2 wrong u
     :command: application
     :prog_name: vitra
     :depth: 1
-    :style: table
+    :style: plain
     :list_subcommands: false
 """
 
@@ -76,14 +78,38 @@ def navigation() -> str:
     return listed.replace(" SPECIFICATIONS", lines)
 
 
+def write_manual() -> None:
+    """One page for each command, in section 1."""
+    import click
+    from click_man.core import write_man_pages
+
+    from vitra_node import __version__
+    from vitra_node.cli.application import application
+
+    # Our group imports a command when it is called; here all of them are wanted.
+    context = click.Context(application, info_name="vitra")
+    commands = {
+        name: command
+        for name in application.list_commands(context)
+        if (command := application.get_command(context, name)) is not None
+    }
+    whole = click.Group("vitra", commands, params=application.params, help=application.help)
+    shutil.rmtree(MAN, ignore_errors=True)
+    MAN.mkdir(parents=True)
+    write_man_pages("vitra", whole, version=__version__, target_dir=str(MAN))
+
+
 def main() -> int:
     """Build; gives the exit code of mkdocs."""
     lay_out()
+    write_manual()
     config = CONFIG.with_name(".mkdocs.built.yml")
     config.write_text(navigation())
     try:
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-f", str(config)]
-        return subprocess.run(command, check=False).returncode
+        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+        # mkdocs-material advertises its successor otherwise.
+        quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+        return subprocess.run([*command, "-f", str(config)], check=False, env=quiet).returncode
     finally:
         config.unlink()
 

@@ -3,12 +3,12 @@
 A page marks its blocks with a comment on the line before the fence:
 
     <!-- file alice/counter.js -->     the block is that file
-    <!-- story -->                     the block is a transcript, in order with the others of the page
+    <!-- story -->                     the block is a transcript; a page may have several, in order
 
-In a transcript ``alice$ vitra …`` runs a command in the directory ``alice``, and the lines behind it
-are all of its standard output. ``echo $?`` gives the exit code of the command before. A command that
-goes on (``serve``, ``monitor``, ``dht serve``) is left running; its lines are its first. Keys, ids,
-ports, process numbers and times stand for those of the run.
+In a transcript ``alice$ vitra …`` runs a command in the directory ``alice``, and the lines behind
+it are all of its standard output. ``echo $?`` gives the exit code of the command before. A command
+that goes on (``serve``, ``monitor``, ``dht serve``) is left running; its lines are its first. Keys,
+ids, ports, process numbers and times stand for those of the run.
 """
 
 from __future__ import annotations
