@@ -278,3 +278,13 @@ MAX_CACHED_ADDRESSES = 4096
 MAX_SWARM_PEERS = 1024
 # Topics that are joined at a time. Each costs two queries in ten minutes.
 MAX_SWARM_TOPICS = 1024
+# From a handshake to the first packet of its stream; JS peers wait as long. With a hole punch
+# between, which takes 35 s when a NAT is random, a server waits longer.
+MEETING_SECONDS = 10.0
+PUNCHED_MEETING_SECONDS = 45.0
+# Hole punches at once, each with a socket. One of them may have 256 for a while.
+MAX_PUNCHERS = 16
+# After one that took many ports; as npm hyperdht.
+RANDOM_PUNCH_PAUSE_SECONDS = 20.0
+# Messages of one client about one hole punch that are answered; it takes four.
+MAX_PUNCH_ROUNDS = 16

@@ -10,6 +10,7 @@ from typing import TypeVar
 from protocol.dht.addresses import Address
 from protocol.dht.events import Event, OperationDone, Ready, Reply
 from protocol.dht.node import DhtNode
+from protocol.dht.requests import FIRST_FREE_SOCKET, SERVER_SOCKET
 from protocol.dht.rpc import NodeConfig
 
 E = TypeVar("E")
@@ -53,6 +54,7 @@ class Network:
         self.datagrams = 0
         self.bytes_sent: dict[tuple[Address, Address], int] = {}
         self._count = 0
+        self._sockets: dict[Address, tuple[Host | None, int]] = {}
         self._arrivals: list[tuple[float, int, bytes, Address, Address]] = []
         self._timers: list[tuple[float, int, Address]] = []
 
@@ -83,11 +85,22 @@ class Network:
     def pump(self, host: Host) -> None:
         """Take what a node has to say."""
         for datagram in host.node.datagrams_to_send(self.now):
-            self.send(datagram.data, host.address, datagram.address)
+            # What may pass a few routers only never arrives.
+            if not datagram.hops:
+                source = self.source_of(host, datagram.socket)
+                self.send(datagram.data, source, datagram.address)
         while (event := host.node.next_event()) is not None:
             host.events.append(event)
         self._count += 1
         heappush(self._timers, (host.node.next_timer(), self._count, host.address))
+
+    def source_of(self, host: Host, socket: int) -> Address:
+        """Where a socket of a host is: all of a node's own at one address, others apart."""
+        if socket < FIRST_FREE_SOCKET:
+            return host.address
+        address = Address(host.address.host, 20000 + socket)
+        self._sockets[address] = (host, socket)
+        return address
 
     def run_until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         """Let time pass until something is true."""
@@ -110,9 +123,9 @@ class Network:
         self.now = max(self.now, min(arrival, timer, end))
         if arrival <= self.now and self._arrivals:
             _, _, data, source, to = heappop(self._arrivals)
-            host = self.hosts.get(to)
+            host, socket = self._sockets.get(to, (self.hosts.get(to), SERVER_SOCKET))
             if host is not None and host.alive:
-                host.node.receive_datagram_untrusted(data, source, self.now)
+                host.node.receive_datagram_untrusted(data, source, self.now, socket)
                 self.pump(host)
         elif timer <= self.now and self._timers:
             at, _, address = heappop(self._timers)

@@ -3,6 +3,8 @@
     searching: FIND_PEER, and the relays known from before
         each node that knows the way gets the same handshake message, two at a time
     first good answer --> where to connect --> ConnectionReady
+                      '-> not known yet: a hole punch, and the peer's local address if we share a
+                          public one; whichever is first --> ConnectionReady
     nobody left --> ConnectFailed
 
 Wire facts: specs/13-dht.md sections 9 and 10; npm ``hyperdht``.
@@ -26,6 +28,7 @@ from .handshake_box import (
     decode_handshake_box_untrusted,
     encode_handshake_box,
 )
+from .holepunch_payload import holepunch_secret
 from .messages import Command
 from .noise_payload import (
     VERSION,
@@ -36,12 +39,16 @@ from .noise_payload import (
     decode_noise_payload_untrusted,
     encode_noise_payload,
 )
+from .punch_rounds import UNKNOWN_NAT, PunchPlan, PunchRounds
 from .query_run import QueryResult, QueryRun
 from .records import read_peer_record_untrusted
-from .requests import Answer, Outstanding
+from .requests import SERVER_SOCKET, Answer, Outstanding
 from .rpc import Rpc
 
 _PARALLEL = 2
+# For the peer's local address before the hole punch: npm ``hyperdht`` gives the whole connection up
+# when it finds too few nodes to punch.
+_HEAD_START_SECONDS = 0.2
 
 
 class Connect:
@@ -82,6 +89,10 @@ class Connect:
         self._outstanding: set[Outstanding] = set()
         self._heard = False
         self._searching = True
+        self._relayed = False
+        self._punch_failed = ""
+        self._punch: PunchRounds | None = None
+        self._local_ping: Outstanding | None = None
         self.done = False
         self._run = QueryRun(
             rpc,
@@ -101,7 +112,16 @@ class Connect:
     def cancel(self) -> None:
         """Stop; no event comes."""
         self.done = True
+        self._stop_asking()
+        if self._punch is not None:
+            self._punch.cancel()
+        if self._local_ping is not None:
+            self._rpc.close((self._local_ping,))
+
+    def _stop_asking(self) -> None:
         self._run.cancel()
+        self._searching = False
+        self._candidates.clear()
         self._rpc.close(self._outstanding)
         self._outstanding.clear()
 
@@ -213,6 +233,7 @@ class Connect:
     ) -> None:
         """Where to connect to, by what both sides know of their ways."""
         peer = relayed or asked
+        self._relayed = relayed is not None
         routes = payload.holepunch.relays if payload.holepunch is not None else ()
         if relayed is None:
             self._ready(peer, payload, answer, proven=True)
@@ -221,30 +242,63 @@ class Connect:
             self._ready(next(public, peer), payload, answer)
         elif not self._rpc.firewalled and self._rpc.address is not None:
             self._ready(None, payload, answer)
-        elif answer.response.to.host == peer.host:
-            self._try_neighbour(peer, payload, answer)
         else:
-            self._ready(peer, payload, answer)
+            self._stop_asking()
+            start = self._rpc.now
+            if answer.response.to.host == peer.host and self._try_neighbour(payload, answer):
+                start += _HEAD_START_SECONDS
 
-    def _try_neighbour(self, peer: Address, payload: NoisePayload, answer: Answer) -> None:
-        """Both are behind one address: try the peer's local one."""
+            def punch() -> None:
+                if not self.done:
+                    self._punch_hole(asked, peer, payload, answer)
+
+            self._rpc.later.at(start, punch)
+
+    def _try_neighbour(self, payload: NoisePayload, answer: Answer) -> bool:
+        """Both are behind one address: try the peer's local one. Gives whether it has one."""
         local = _nearest(payload.addresses4, self._rpc.config.local_hosts)
-        if local is None or local == peer:
-            self._ready(peer, payload, answer)
-            return
-        self._run.cancel()
-        self._rpc.close(self._outstanding)
-        self._outstanding.clear()
+        if local is None:
+            return False
 
-        def here(_answer: Answer) -> None:
+        def here(pong: Answer) -> None:
+            self._local_ping = None
             if not self.done:
-                self._ready(local, payload, answer, proven=True)
+                self._ready(local, payload, answer, proven=True, socket=pong.socket)
 
         def gone() -> None:
-            if not self.done:
-                self._ready(peer, payload, answer)
+            self._local_ping = None
+            if not self.done and self._punch_failed:
+                self._fail(self._punch_failed)
 
-        self._outstanding.add(self._rpc.ping(local, here, gone, retries=1))
+        self._local_ping = self._rpc.ping(local, here, gone, retries=1, socket=SERVER_SOCKET)
+        return True
+
+    def _punch_hole(
+        self, relay: Address, peer: Address, payload: NoisePayload, answer: Answer
+    ) -> None:
+        assert payload.holepunch is not None
+        secret = holepunch_secret(self._handshake.result.hash)
+        plan = PunchPlan(self._target, payload.holepunch, secret, peer, relay)
+
+        def connected(socket: int, address: Address) -> None:
+            if not self.done:
+                self._ready(address, payload, answer, proven=True, socket=socket)
+
+        def failed(reason: str) -> None:
+            self._punch_failed = reason
+            if self.done:
+                return
+            if reason == UNKNOWN_NAT:
+                # A network too small to tell; perhaps there is no NAT at all.
+                self._ready(peer, payload, answer)
+            elif self._local_ping is None:
+                self._fail(reason)
+
+        if self._rpc.sockets.full:
+            failed("too many hole punches are under way here; try again later")
+            return
+        self._punch = PunchRounds(self._rpc, plan, connected, failed)
+        self._punch.start()
 
     def _ready(
         self,
@@ -253,9 +307,9 @@ class Connect:
         answer: Answer,
         *,
         proven: bool = False,
+        socket: int | None = None,
     ) -> None:
         result = self._handshake.result
-        self.cancel()
         known = address is not None and self._rpc.return_paths.is_proven(
             address.host, self._rpc.now
         )
@@ -269,10 +323,12 @@ class Connect:
                 remote=payload,
                 address=address,
                 proven=proven or known,
-                socket=answer.socket,
-                relayed=not proven,
+                socket=answer.socket if socket is None else socket,
+                relayed=self._relayed,
             )
         )
+        # Only now, so that the socket is in use before it is let go.
+        self.cancel()
 
 
 def _nearest(theirs: tuple[Address, ...], ours: tuple[str, ...]) -> Address | None:

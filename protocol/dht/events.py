@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..limits import MEETING_SECONDS
 from ..noise.handshake import HandshakeResult
 from .addresses import Address
 from .noise_payload import NoisePayload
@@ -101,12 +102,13 @@ class ConnectionReady:
       handshake: keys and hash of the Noise handshake, and the peer's key.
       local_stream_id: our UDX stream id.
       remote: the peer's payload; ``remote.udx`` is never None.
-      address: where to connect to. None: wait for the peer's first packet to our stream, for at
-        most 10 seconds, and connect to its source.
+      address: where to connect to. None: wait for the peer's first packet to our stream, and
+        connect to its source.
       proven: whether the peer was seen to receive at ``address``. If not, send one packet at most
         until it answers.
       socket: the socket the handshake came in at; connect from it when the handshake was direct.
       relayed: whether the handshake went through another node.
+      seconds: how long the peer's first packet may take.
     """
 
     attempt: int | None
@@ -119,6 +121,7 @@ class ConnectionReady:
     proven: bool
     socket: int
     relayed: bool
+    seconds: float = MEETING_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,32 @@ class HandshakeReceived:
     remote: NoisePayload
 
 
+@dataclass(frozen=True, slots=True)
+class SocketWanted:
+    """A socket of its own is needed, on any port; datagrams to send will name its number.
+
+    Attributes:
+      socket: its number.
+    """
+
+    socket: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketUnwanted:
+    """A socket is not needed any more, once no stream is connected from it.
+
+    Attributes:
+      socket: its number.
+    """
+
+    socket: int
+
+
 Event = (
     Ready
+    | SocketWanted
+    | SocketUnwanted
     | BecamePersistent
     | BecameEphemeral
     | Reply

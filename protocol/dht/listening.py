@@ -3,6 +3,7 @@
     handshake message --admitted, decrypted--> asked (the shell decides) --accept--> answered
                                                           '--refuse--> silent
     answered --settled, or 20 seconds--> forgotten 10 seconds later
+    answered, and we are not open --holepunch messages--> ``punch_answers``
 
 One client sends the same message through several relays, and repeats it. The message is the key of
 the session: every copy gets the same bytes back, and all make one connection. Messages are counted
@@ -25,6 +26,8 @@ from ..limits import (
     MAX_DHT_RELAYS,
     MAX_HALF_OPEN_HANDSHAKES,
     MAX_ROUTES_PER_HANDSHAKE,
+    MEETING_SECONDS,
+    PUNCHED_MEETING_SECONDS,
 )
 from ..noise.handshake import Handshake
 from . import namespaces
@@ -32,16 +35,19 @@ from .addresses import Address
 from .announcer import Announcer
 from .events import ConnectionReady, HandshakeReceived
 from .handshake_box import HandshakeBox, HolepunchBox, Mode, encode_handshake_box
+from .holepunch_payload import holepunch_secret
 from .messages import Command
 from .noise_payload import (
     VERSION,
     Firewall,
+    HolepunchInfo,
     NoisePayload,
     PayloadError,
     UdxInfo,
     decode_noise_payload_untrusted,
     encode_noise_payload,
 )
+from .punch_answers import PunchAnswers
 from .rate_limits import HandshakeLimits
 from .rpc import Incoming, Rpc
 
@@ -64,6 +70,7 @@ class _Session:
     expires_at: float
     answer: bytes | None = field(default=None)
     refused: bool = False
+    punch: PunchAnswers | None = None
 
 
 class Sessions:
@@ -124,7 +131,18 @@ class Server:
             session.routes.append(route)
 
     def take_holepunch_untrusted(self, incoming: Incoming, box: HolepunchBox) -> None:
-        """We offer no hole punching yet; silence makes the client try other ways."""
+        """A client's message about a hole punch that it was offered.
+
+        Raises:
+          RemoteProtocolError: it does not authenticate, or makes no sense.
+        """
+        found = self._shared.by_number.get(box.id)
+        if found is None or found[0] is not self or box.mode != Mode.FROM_RELAY:
+            return
+        punch = found[1].punch
+        if punch is not None:
+            own_relay = self.announcer.is_relay(incoming.source)
+            punch.take_untrusted(incoming, box, own_relay=own_relay)
 
     def _route(self, incoming: Incoming, box: HandshakeBox) -> _Route | None:
         """The way back; None for relays that we did not choose."""
@@ -177,10 +195,17 @@ class Server:
         if session.answer is not None or session.refused:
             raise LocalProtocolError("this handshake was already decided")
         route = session.routes[0]
-        self._answer(session, self._payload(stream_id))
         is_direct = route.relay is None
         can_dial = is_direct or session.remote.firewall == Firewall.OPEN
         host = route.client.host
+        payload = self._payload(session.number, stream_id)
+        self._answer(session, payload)
+        seconds = MEETING_SECONDS
+        if payload.holepunch is not None and not can_dial:
+            secret = holepunch_secret(session.handshake.result.hash)
+            session.punch = PunchAnswers(self._rpc, self.target, secret)
+            seconds = PUNCHED_MEETING_SECONDS
+            session.expires_at = self._rpc.now + seconds
         self._rpc.events.append(
             ConnectionReady(
                 attempt=None,
@@ -193,6 +218,7 @@ class Server:
                 proven=is_direct or self._rpc.return_paths.is_proven(host, self._rpc.now),
                 socket=route.incoming.socket,
                 relayed=not is_direct,
+                seconds=seconds,
             )
         )
 
@@ -203,6 +229,8 @@ class Server:
 
     def settle(self, session: _Session) -> None:
         """The connection is there, or failed: forget the handshake soon."""
+        if session.punch is not None:
+            session.punch.close()
         session.expires_at = min(session.expires_at, self._rpc.now + HANDSHAKE_LINGER_SECONDS)
 
     def close(self) -> None:
@@ -211,14 +239,15 @@ class Server:
         for session in list(self._by_noise.values()):
             self._forget(session)
 
-    def _payload(self, stream_id: int) -> NoisePayload:
-        rpc = self._rpc
+    def _payload(self, session: int, stream_id: int) -> NoisePayload:
+        rpc, routes = self._rpc, self.announcer.relays
         public = None if rpc.firewalled else rpc.address
         local = tuple(Address(host, rpc.config.local_port) for host in rpc.config.local_hosts)
-        relays = tuple(route.relay_address for route in self.announcer.relays)
+        relays = tuple(route.relay_address for route in routes)
         own = () if public is None else (public,)
         return NoisePayload(
             firewall=Firewall.UNKNOWN if public is None else Firewall.OPEN,
+            holepunch=HolepunchInfo(session, routes) if public is None and routes else None,
             addresses4=own + tuple(address for address in local if address != public),
             udx=UdxInfo(stream_id),
             relay_addresses=(own + relays)[:MAX_DHT_RELAYS],
@@ -260,5 +289,7 @@ class Server:
             server._forget(session)
 
     def _forget(self, session: _Session) -> None:
+        if session.punch is not None:
+            session.punch.close()
         self._shared.by_number.pop(session.number, None)
         self._by_noise.pop(session.noise, None)

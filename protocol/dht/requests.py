@@ -32,6 +32,8 @@ QUERY_RETRIES = 5
 # not sure to be reachable asks from another, so that nobody takes its address for a reachable one.
 SERVER_SOCKET = 0
 CLIENT_SOCKET = 1
+# Those of punchers have numbers from here on, which are never used again.
+FIRST_FREE_SOCKET = 2
 
 
 class Datagram(NamedTuple):
@@ -41,11 +43,13 @@ class Datagram(NamedTuple):
       data: the bytes.
       address: where to.
       socket: from which socket; ``SERVER_SOCKET``, ``CLIENT_SOCKET``, or a puncher's.
+      hops: how many routers it may pass; 0 for any number.
     """
 
     data: bytes
     address: Address
     socket: int
+    hops: int = 0
 
 
 class Answer(NamedTuple):

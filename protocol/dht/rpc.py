@@ -20,6 +20,7 @@ from ..limits import MAX_DELAYED_PING_SECONDS, MAX_DELAYED_PINGS
 from .addresses import Address, decode_address_untrusted, node_id
 from .delayed import DelayedReplies
 from .events import Event
+from .later import Later
 from .messages import (
     ErrorCode,
     Internal,
@@ -30,8 +31,10 @@ from .messages import (
     encode_response,
 )
 from .nat_sampler import NatSampler
+from .puncher import PunchSockets
 from .requests import (
     CLIENT_SOCKET,
+    FIRST_FREE_SOCKET,
     RETRIES,
     SERVER_SOCKET,
     TIMEOUT_SECONDS,
@@ -130,6 +133,8 @@ class Rpc:
         self.nat = NatSampler()
         self.table = RoutingTable(random_bytes(32), limit_subnets=config.limit_subnets)
         self.delayed = DelayedReplies(MAX_DELAYED_PINGS)
+        self.later = Later()
+        self.sockets = PunchSockets(self)
         self.firewalled = config.firewalled and config.address is None
         self._handler = handler
         self._id: bytes | None = None
@@ -203,7 +208,9 @@ class Rpc:
         packet = Request(tid, to, internal, command, sender, token, target, value)
 
         def failed() -> None:
-            self.table.remove(node_id(to))
+            # A puncher's socket may be what the NAT does not let through.
+            if out < FIRST_FREE_SOCKET:
+                self.table.remove(node_id(to))
             on_failure()
 
         outstanding = Outstanding(
@@ -227,6 +234,7 @@ class Rpc:
         on_answer: Callable[[Answer], None] = _nothing,
         on_failure: Callable[[], None] = _nobody,
         retries: int = RETRIES,
+        socket: int | None = None,
     ) -> Outstanding:
         """Ask a node whether it is there."""
         return self.request(
@@ -236,6 +244,7 @@ class Rpc:
             on_answer=on_answer,
             on_failure=on_failure,
             retries=retries,
+            socket=socket,
         )
 
     def forward(
@@ -294,6 +303,9 @@ class Rpc:
 
     def receive_datagram_untrusted(self, data: bytes, source: Address, socket: int) -> None:
         """Take a datagram. Nothing is raised: what is not a packet is dropped."""
+        if len(data) == 1:
+            self.sockets.receive(socket, source)
+            return
         try:
             packet = decode_packet_untrusted(data)
         except DecodeError:
@@ -380,7 +392,12 @@ class Rpc:
 
     def next_timer(self) -> float:
         """When ``handle_timer`` should be called at the latest."""
-        times = (self.requests.next_timer(), self.upkeep.next_timer(), self.delayed.next_timer())
+        times = (
+            self.requests.next_timer(),
+            self.upkeep.next_timer(),
+            self.delayed.next_timer(),
+            self.later.next_timer(),
+        )
         return min(time for time in times if time is not None)
 
     def handle_timer(self) -> None:
@@ -388,6 +405,7 @@ class Rpc:
         self.requests.handle_timer(self.now)
         for incoming in self.delayed.due(self.now):
             self.reply(incoming, token=False, closer=False)
+        self.later.handle_timer(self.now)
         self.upkeep.handle_timer()
 
     def close(self, outstanding: Iterable[Outstanding]) -> None:

@@ -24,7 +24,7 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address, is_reserved
-from protocol.dht.events import ConnectFailed, OperationDone, Reply
+from protocol.dht.events import OperationDone, Reply
 from protocol.dht.node import DhtNode
 from protocol.dht.records import MutableValue, sign_mutable
 from protocol.dht.requests import CLIENT_SOCKET, SERVER_SOCKET
@@ -34,7 +34,7 @@ from protocol.errors import ProtocolError
 from ..nursery import open_owned_nursery
 from .bootstrap import PUBLIC_BOOTSTRAP, local_hosts, resolve
 from .dht_connection import DhtConnection, Meeting
-from .dht_pump import Attempt, DhtPump, Running, as_address
+from .dht_pump import DhtPump, Running, as_address
 from .dht_server import DhtServer, Firewall
 from .errors import ConnectionFailed
 from .udp import DatagramSocket, SocketAddress, UdpSocket
@@ -129,9 +129,8 @@ class DHT:
                 limit_subnets=not all(is_reserved(node.host) for node in known),
                 unix_time_at_zero=time.time() - trio.current_time(),
             )
-            pump = DhtPump(DhtNode(config, random_bytes, trio.current_time()), bound)
-            for number, socket in bound.items():
-                endpoint.attach(socket, pump.receiver(number))
+            node = DhtNode(config, random_bytes, trio.current_time())
+            pump = DhtPump(node, endpoint, bound, lambda: sockets(host, 0))
             async with open_owned_nursery() as nursery:
                 nursery.start_soon(pump.run_timer)
                 pump.node.start(trio.current_time())
@@ -310,20 +309,16 @@ class DHT:
                 trio.current_time(),
                 _tuple(relays),
             )
-            attempt = self._pump.attempts[number] = Attempt()
+            self._pump.attempts[number] = meeting
             self._pump.pump()
-            outcome = await attempt.outcome()
-            number = None
-            if isinstance(outcome, ConnectFailed):
-                raise ConnectionFailed(outcome.reason)
-            connection = await meeting.meet(outcome, self._sockets[outcome.socket])
+            connection = await meeting.meet()
             met = True
         except ProtocolError as error:
             raise ConnectionFailed(str(error)) from error
         finally:
-            if number is not None:
-                self._pump.attempts.pop(number, None)
+            if number is not None and self._pump.attempts.pop(number, None) is not None:
                 self._node.cancel_connect(number)
+                self._pump.pump()
             if not met:
                 meeting.give_up()
         return connection
@@ -348,9 +343,7 @@ class DHT:
         pair = key_pair or self.key_pair
         self._node.listen(pair, trio.current_time())
         async with open_owned_nursery() as nursery:
-            server = DhtServer(
-                self._pump, self._endpoint, self._sockets.__getitem__, pair, firewall, nursery
-            )
+            server = DhtServer(self._pump, self._endpoint, pair, firewall, nursery)
             self._pump.servers[pair.public_key] = server.take
             self._pump.pump()
             try:

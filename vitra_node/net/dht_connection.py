@@ -6,16 +6,13 @@ from dataclasses import dataclass
 
 import trio
 
-from protocol.dht.events import ConnectionReady
+from protocol.dht.events import ConnectFailed, ConnectionReady
 from protocol.noise.handshake import HandshakeResult
 
 from .errors import ConnectionFailed
 from .udp import DatagramSocket, SocketAddress
 from .udx import UdxEndpoint
 from .udx_connection import UdxConnection
-
-# From the handshake to the first packet; JS peers wait as long.
-MEETING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +53,8 @@ class Meeting:
         self.stream = endpoint.open_stream(accepts=self._accepts)
         self._source: tuple[SocketAddress, DatagramSocket] | None = None
         self._remote_id: int | None = None
+        self._outcome: ConnectionReady | ConnectFailed | None = None
+        self._news = trio.Event()
 
     def _accepts(self, address: SocketAddress, socket: DatagramSocket) -> bool:
         if self._remote_id is None:
@@ -64,31 +63,46 @@ class Meeting:
             self.stream.connect(socket, self._remote_id, address)
         return True
 
-    async def meet(self, ready: ConnectionReady, socket: DatagramSocket) -> DhtConnection:
-        """Connect, and wait for the peer's first packet.
+    def take(self, outcome: ConnectionReady | ConnectFailed, socket: DatagramSocket | None) -> None:
+        """The handshake ended; connects.
 
         Args:
           socket: to connect from, unless the peer has come to another.
-
-        Raises:
-          ConnectionFailed: none comes in time.
         """
+        self._outcome = outcome
+        self._news.set()
+        if isinstance(outcome, ConnectFailed):
+            return
         stream = self.stream
-        assert ready.remote.udx is not None
-        self._remote_id = ready.remote.udx.id
+        assert outcome.remote.udx is not None
+        self._remote_id = outcome.remote.udx.id
         if self._source is not None:
             address, socket = self._source
             stream.connect(socket, self._remote_id, address)
-        elif ready.address is not None:
-            stream.connect(socket, self._remote_id, ready.address, proven=ready.proven, greet=True)
+        elif outcome.address is not None and socket is not None:
+            stream.connect(
+                socket, self._remote_id, outcome.address, proven=outcome.proven, greet=True
+            )
+
+    async def meet(self) -> DhtConnection:
+        """Wait for the handshake, and for the peer's first packet.
+
+        Raises:
+          ConnectionFailed: one of them fails; the text says which.
+        """
+        await self._news.wait()
+        stream, ready = self.stream, self._outcome
+        assert ready is not None
+        if isinstance(ready, ConnectFailed):
+            raise ConnectionFailed(ready.reason)
         try:
-            with trio.fail_after(MEETING_SECONDS):
+            with trio.fail_after(ready.seconds):
                 await stream.wait_heard()
         except trio.TooSlowError:
             where = "" if ready.address is None else f" at {ready.address.host}"
             raise ConnectionFailed(
                 f"the peer answered the handshake, but nothing came from it{where}"
-                f" within {MEETING_SECONDS:.0f} s"
+                f" within {ready.seconds:.0f} s"
             ) from None
         except trio.BrokenResourceError:
             raise ConnectionFailed("the peer closed the connection at once") from None

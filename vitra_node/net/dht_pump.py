@@ -6,6 +6,7 @@ datagram, timer, call of ours --> node --> datagrams to its sockets
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -21,11 +22,18 @@ from protocol.dht.events import (
     OperationDone,
     Ready,
     Reply,
+    SocketUnwanted,
+    SocketWanted,
 )
 from protocol.dht.node import DhtNode
 
+from .dht_connection import Meeting
+from .errors import ConnectionFailed
 from .udp import Datagram as SocketDatagram
 from .udp import DatagramSocket, SocketAddress
+from .udx import DatagramHandler, UdxEndpoint
+
+log = logging.getLogger("vitra.net")
 
 ServerEvent = Announced | HandshakeReceived | ConnectionReady
 
@@ -66,25 +74,6 @@ class Running:
         return self._replies.popleft()
 
 
-class Attempt:
-    """A connect on its way."""
-
-    def __init__(self) -> None:
-        self._outcome: ConnectionReady | ConnectFailed | None = None
-        self._news = trio.Event()
-
-    def take(self, event: ConnectionReady | ConnectFailed) -> None:
-        """It ended."""
-        self._outcome = event
-        self._news.set()
-
-    async def outcome(self) -> ConnectionReady | ConnectFailed:
-        """How it ended."""
-        await self._news.wait()
-        assert self._outcome is not None
-        return self._outcome
-
-
 class DhtPump:
     """Call ``pump`` after every call of the node.
 
@@ -96,19 +85,33 @@ class DhtPump:
       servers: who takes the events of a listening key.
     """
 
-    def __init__(self, node: DhtNode, sockets: dict[int, DatagramSocket]) -> None:
-        """``sockets``: by the node's numbers for them."""
+    def __init__(
+        self,
+        node: DhtNode,
+        endpoint: UdxEndpoint,
+        sockets: dict[int, DatagramSocket],
+        bind: Callable[[], DatagramSocket],
+    ) -> None:
+        """Read the sockets from now on.
+
+        Args:
+          sockets: by the node's numbers for them.
+          bind: gives a further one, on any port.
+        """
         self.node = node
         self.ready = trio.Event()
         self.operations: dict[int, Running] = {}
-        self.attempts: dict[int, Attempt] = {}
+        self.attempts: dict[int, Meeting] = {}
         self.servers: dict[bytes, Callable[[ServerEvent], None]] = {}
+        self._endpoint = endpoint
         self._sockets = sockets
+        self._bind = bind
         self._pumping = False
         self._sleep = trio.CancelScope()
+        for number, socket in sockets.items():
+            endpoint.attach(socket, self._receiver(number))
 
-    def receiver(self, socket: int) -> Callable[[bytes, SocketAddress, DatagramSocket], None]:
-        """Takes the datagrams of the socket with this number."""
+    def _receiver(self, socket: int) -> DatagramHandler:
         receive = self.node.receive_datagram_untrusted
 
         def take(data: bytes, address: SocketAddress, _socket: DatagramSocket) -> None:
@@ -139,11 +142,14 @@ class DhtPump:
                 datagrams = node.datagrams_to_send(trio.current_time())
                 if not datagrams:
                     break
-                by_socket: dict[int, list[SocketDatagram]] = {}
-                for data, address, socket in datagrams:
-                    by_socket.setdefault(socket, []).append((data, address))
-                for number, batch in by_socket.items():
-                    self._sockets[number].send(batch)
+                batches: dict[tuple[int, int], list[SocketDatagram]] = {}
+                for data, address, number, hops in datagrams:
+                    batches.setdefault((number, hops), []).append((data, address))
+                for (number, hops), batch in batches.items():
+                    socket = self._sockets.get(number)
+                    # One that could not be opened loses what it should send.
+                    if socket is not None:
+                        socket.send(batch, hops)
             self._sleep.deadline = node.next_timer()
         finally:
             self._pumping = False
@@ -157,13 +163,32 @@ class DhtPump:
             case OperationDone(operation=operation):
                 self._take(self.operations.pop(operation, None), event)
             case ConnectFailed(attempt=number) | ConnectionReady(attempt=int(number)):
-                attempt = self.attempts.pop(number, None)
-                if attempt is not None:
-                    attempt.take(event)
+                meeting = self.attempts.pop(number, None)
+                if meeting is not None:
+                    meeting.take(event, self.socket_of(event))
             case ConnectionReady(local_public_key=key) | HandshakeReceived(local_public_key=key):
                 self._tell_server(key, event)
             case Announced(public_key=key):
                 self._tell_server(key, event)
+            case SocketWanted(socket=number):
+                self._open_socket(number)
+            case SocketUnwanted(socket=number):
+                socket = self._sockets.pop(number, None)
+                if socket is not None:
+                    self._endpoint.release_socket(socket)
+
+    def _open_socket(self, number: int) -> None:
+        try:
+            socket = self._bind()
+        except ConnectionFailed as error:
+            log.warning("a socket for a hole punch could not be opened: %s", error)
+            return
+        self._sockets[number] = socket
+        self._endpoint.attach(socket, self._receiver(number))
+
+    def socket_of(self, event: ConnectionReady | ConnectFailed) -> DatagramSocket | None:
+        """The socket to connect from."""
+        return None if isinstance(event, ConnectFailed) else self._sockets.get(event.socket)
 
     @staticmethod
     def _take(running: Running | None, event: Reply | OperationDone) -> None:

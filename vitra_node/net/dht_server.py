@@ -13,7 +13,7 @@ from protocol.limits import MAX_HALF_OPEN_HANDSHAKES
 from .dht_connection import DhtConnection, Meeting
 from .dht_pump import DhtPump, ServerEvent
 from .errors import ConnectionFailed
-from .udp import DatagramSocket, SocketAddress
+from .udp import SocketAddress
 from .udx import UdxEndpoint
 
 Firewall = Callable[[bytes], bool]
@@ -33,7 +33,6 @@ class DhtServer:
         self,
         pump: DhtPump,
         endpoint: UdxEndpoint,
-        socket: Callable[[int], DatagramSocket],
         key_pair: KeyPair,
         firewall: Firewall | None,
         nursery: trio.Nursery,
@@ -41,7 +40,6 @@ class DhtServer:
         self.key_pair = key_pair
         self._pump = pump
         self._endpoint = endpoint
-        self._socket = socket
         self._firewall = firewall
         self._nursery = nursery
         self._announced = trio.Event()
@@ -91,8 +89,10 @@ class DhtServer:
                 self._announced.set()
             case HandshakeReceived():
                 self._answer(event)
-            case ConnectionReady():
-                self._nursery.start_soon(self._meet, event)
+            case ConnectionReady(session=int(session)):
+                meeting, scope = self._meetings[session]
+                meeting.take(event, self._pump.socket_of(event))
+                self._nursery.start_soon(self._meet, session, meeting, scope)
 
     def _answer(self, event: HandshakeReceived) -> None:
         node, now = self._pump.node, trio.current_time()
@@ -111,14 +111,11 @@ class DhtServer:
     def _refuses(self, public_key: bytes) -> bool:
         return self._firewall is not None and self._firewall(public_key)
 
-    async def _meet(self, ready: ConnectionReady) -> None:
-        assert ready.session is not None
-        meeting, scope = self._meetings[ready.session]
+    async def _meet(self, session: int, meeting: Meeting, scope: trio.CancelScope) -> None:
         met = False
         try:
             with scope:
-                connection = await meeting.meet(ready, self._socket(ready.socket))
-                self._give.send_nowait(connection)
+                self._give.send_nowait(await meeting.meet())
                 met = True
         except (ConnectionFailed, trio.WouldBlock, trio.BrokenResourceError):
             # A client that does not come is no news, and one too many comes again.
@@ -126,8 +123,8 @@ class DhtServer:
         finally:
             if not met:
                 meeting.give_up()
-            del self._meetings[ready.session]
-            self._pump.node.settled(ready.session, trio.current_time())
+            del self._meetings[session]
+            self._pump.node.settled(session, trio.current_time())
             self._pump.pump()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import trio
@@ -30,6 +31,7 @@ _IP_PMTUDISC_PROBE = 3
 _UDP_SEGMENT = 103
 _MAX_SEGMENTS = 44
 _SEGMENT_SIZE = struct.Struct("=H")
+_HOPS = struct.Struct("=i")
 
 
 class DatagramSocket(Protocol):
@@ -39,8 +41,11 @@ class DatagramSocket(Protocol):
     def address(self) -> SocketAddress:
         """Where this side is bound."""
 
-    def send(self, datagrams: Sequence[Datagram]) -> None:
-        """Send without waiting; what cannot leave now is lost, as it may be further on."""
+    def send(self, datagrams: Sequence[Datagram], hops: int = 0) -> None:
+        """Send without waiting; what cannot leave now is lost, as it may be further on.
+
+        ``hops``: how many routers they may pass (IP_TTL); 0 for the usual number.
+        """
 
     async def receive(self) -> list[Datagram]:
         """Wait for datagrams; gives at least one.
@@ -113,9 +118,11 @@ class UdpSocket:
                     raise trio.ClosedResourceError from None
         return batch
 
-    def send(self, datagrams: Sequence[Datagram]) -> None:
+    def send(self, datagrams: Sequence[Datagram], hops: int = 0) -> None:
         """See ``DatagramSocket``."""
-        if len(datagrams) > 2 and self._can_segment:
+        if hops:
+            self._send_near(datagrams, hops)
+        elif len(datagrams) > 2 and self._can_segment:
             self._send_segmented(datagrams)
         else:
             self._send_each(datagrams)
@@ -130,6 +137,12 @@ class UdpSocket:
             except OSError:
                 # No route, too large for the link, or closed: lost like anything on the way.
                 continue
+
+    def _send_near(self, datagrams: Iterable[Datagram], hops: int) -> None:
+        control = [(socket.IPPROTO_IP, socket.IP_TTL, _HOPS.pack(hops))]
+        for data, address in datagrams:
+            with suppress(OSError):
+                self._socket.sendmsg([data], control, 0, address)
 
     def _send_segmented(self, datagrams: Sequence[Datagram]) -> None:
         """Hand runs of equal size and address to the kernel in one call (UDP_SEGMENT)."""

@@ -48,6 +48,7 @@ class UdxEndpoint:
         self._random_bytes = random_bytes
         self._budget = ReorderBudget(UDX_SHARED_REORDER_BYTES)
         self._sockets: list[DatagramSocket] = []
+        self._released: set[DatagramSocket] = set()
         # When to look at which stream; a stream may be in it more than once.
         self._timers: list[tuple[float, int, UdxConnection]] = []
         self._timer_numbers = count()
@@ -108,6 +109,14 @@ class UdxEndpoint:
             self._sockets.remove(socket)
             socket.close()
 
+    def release_socket(self, socket: DatagramSocket) -> None:
+        """Close one socket as soon as no stream sends through it."""
+        if any(connection.socket is socket for connection in self.streams.values()):
+            self._released.add(socket)
+        else:
+            self._released.discard(socket)
+            self.close_socket(socket)
+
     async def _receive(self, socket: DatagramSocket, on_datagram: DatagramHandler | None) -> None:
         streams = self.streams
         while True:
@@ -167,6 +176,8 @@ class UdxEndpoint:
 
     def _forget(self, connection: UdxConnection) -> None:
         self.streams.pop(connection.stream_id, None)
+        if connection.socket in self._released:
+            self.release_socket(connection.socket)
 
     async def _wait_delivered(self) -> None:
         for connection in list(self.streams.values()):
