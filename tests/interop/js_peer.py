@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -49,10 +49,15 @@ class JsPeer:
     ``JsPeerError`` or ``trio.TooSlowError``. Calls may run concurrently.
     """
 
-    def __init__(self, script: str = "peer.mjs", *arguments: str) -> None:
+    def __init__(
+        self, script: str = "peer.mjs", *arguments: str, program: Sequence[str] = ("node",)
+    ) -> None:
+        """``program``: what runs the script, such as node in a network namespace."""
         self.script = script
+        # Without a script the program is the peer.
+        self._command = [*program, *([str(PEERS / script)] if script else []), *arguments]
+        self._cwd = PEERS if script else None
         self.events: list[tuple[str, Any]] = []
-        self._arguments = arguments
         self._replies: dict[int, dict[str, Any]] = {}
         self._stderr: deque[bytes] = deque(maxlen=256)
         self._next_id = 1
@@ -65,8 +70,8 @@ class JsPeer:
 
     async def __aenter__(self) -> JsPeer:
         self._process = await trio.lowlevel.open_process(
-            ["node", str(PEERS / self.script), *self._arguments],
-            cwd=PEERS,
+            self._command,
+            cwd=self._cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
