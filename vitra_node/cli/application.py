@@ -41,6 +41,7 @@ _COMMANDS = (
     ("verify", "audit", "Replay the database and compare: verified, or violated."),
     ("monitor", "audit", "Verify the database as it grows."),
     ("fraud", "audit", "List, show and export fraud proofs."),
+    ("shell", "shell", "Work with databases in a session."),
 )
 
 
