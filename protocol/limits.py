@@ -117,6 +117,24 @@ MAX_HEAD_ROOTS = 40
 # logs with many signers come near this.
 MAX_LOG_FRAUD_PROOF_BYTES = 256 * 1024
 
+# 64 signers, 64 linked cores and 4 KiB of user data.
+MAX_MANIFEST_BYTES = 16 * 1024
+# Heads in one message: our own newest and those ahead of it of a few dozen logs.
+MAX_GOSSIP_HEADS = 64
+# Signatures to check for one peer: at once, and each second; one takes 0.1 ms, and an honest peer
+# sends one for each log each second at most. What comes above it is not looked at.
+GOSSIP_HEADS_PER_PEER = (1024.0, 64.0)
+# Trees and proofs to make or check for one peer, about a millisecond each.
+GOSSIP_TREES_PER_PEER = (64.0, 8.0)
+# A growing log is announced at this pace: soon enough to convict, seldom enough not to show beside
+# the blocks.
+GOSSIP_HEAD_SECONDS = 1.0
+# A head ahead of our tree is mostly settled by the replication that is under way; only then is its
+# peer asked.
+GOSSIP_QUESTION_SECONDS = 0.5
+# Heads that a peer showed and that it may be asked about, for each log.
+MAX_GOSSIP_SHOWN_HEADS = 64
+
 # Bans --------------------------------------------------------------------------------------------
 
 # ``ban_weight`` of the faults of an address, added up: two false proofs (50) within a minute and a

@@ -25,8 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ..crypto.hashes import TreeNode
-from ..crypto.manifest import Manifest
-from ..errors import ProofError
+from ..crypto.manifest import Manifest, default_manifest
 from ..limits import MAX_KEPT_HEADS
 from .contradiction import (
     Contradiction,
@@ -89,16 +88,15 @@ class Heads:
         """Take a head that a peer showed; gives the contradiction that it makes, if any.
 
         Args:
-          manifest: the one that came with it; not looked at when one is known.
+          manifest: the one that came with it; not looked at when one is known. None stands for
+            the key itself being the writer's.
 
         Raises:
           ProofError: the log's writers did not sign it.
         """
         if any(_same_statement(head, known) for known in (self._core.head, *self.ahead)):
             return None
-        known_manifest = self._core.manifest or manifest
-        if known_manifest is None:
-            raise ProofError("a head without the manifest that says who may sign it")
+        known_manifest = self._core.manifest or manifest or default_manifest(self._core.key)
         check_head_untrusted(self._core.key, known_manifest, head)
         return self._compare(head, _roots_of(head), known_manifest)
 

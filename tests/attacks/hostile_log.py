@@ -59,6 +59,10 @@ class HostileLog:
     def discovery_key(self) -> bytes:
         return self._core.discovery_key
 
+    @property
+    def heads(self) -> None:
+        return None
+
     def attach(self, sink: PeerSink, now: float) -> int:
         self._sink = sink
         self._sync(0)

@@ -28,6 +28,9 @@ from protocol.hyperbee.blocks import decode_block_untrusted
 from protocol.hyperbee.varint import decode_varint_untrusted
 from protocol.hypercore.messages import decode_message_untrusted
 from protocol.mux.frames import batch_items_untrusted, decode_id_untrusted, decode_open_untrusted
+from protocol.transparency.gossip_messages import (
+    decode_message_untrusted as decode_gossip_untrusted,
+)
 from protocol.transparency.json_fields import load_untrusted
 from protocol.transparency.operations import plain_value_untrusted
 from protocol.transparency.records import decode_input_untrusted
@@ -77,6 +80,9 @@ WITH_ARGUMENTS: dict[str, Decode] = {
     ),
     "transparency.rollback.source_in_block_untrusted": lambda data: source_in_block_untrusted(
         9, data
+    ),
+    "transparency.gossip_messages.decode_message_untrusted": lambda data: (
+        decode_gossip_untrusted(data[0] % 5, data[1:]) if data else None
     ),
     "udx.packets.ranges_of_body_untrusted": lambda data: ranges_of_body_untrusted(
         data, len(data) % 5

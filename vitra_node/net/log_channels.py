@@ -28,7 +28,9 @@ from protocol.mux.events import (
     MuxEvent,
 )
 from protocol.mux.muxer import Muxer
+from protocol.transparency.gossip_messages import HEADS_PROTOCOL
 
+from .heads_channel import HeadsChannel
 from .peer_sink import CoreSource, ReplicatedCore
 
 
@@ -58,6 +60,7 @@ class LogChannels:
         self._opening: dict[Channel, ReplicatedCore] = {}
         self._sinks: dict[Channel, ChannelSink] = {}
         self._writable = True
+        self._heads = HeadsChannel(self.mux, on_output)
         # Those with messages in their inbox.
         self._arrived: dict[ChannelSink, None] = {}
         # Those whose timers may have moved since ``next_timer`` was last asked.
@@ -87,10 +90,12 @@ class LogChannels:
         sinks, self._sinks = self._sinks, {}
         for sink in sinks.values():
             sink.detach()
+        self._heads.end()
 
     def close(self, sink: ChannelSink) -> None:
         """A log is no longer served; for sinks."""
         self._sinks.pop(sink.channel, None)
+        self._unshare(sink.channel)
         self.mux.close(sink.channel)
         self._on_output()
 
@@ -110,6 +115,8 @@ class LogChannels:
                 if sink is not None:
                     sink.inbox.append((event.kind, event.payload))
                     self._arrived[sink] = None
+                elif self._heads.is_of(event.channel):
+                    self._heads.receive_untrusted(event.kind, event.payload)
             else:
                 self.deliver()
                 self._take_untrusted(event)
@@ -123,6 +130,9 @@ class LogChannels:
 
     def _take_untrusted(self, event: MuxEvent) -> None:
         if isinstance(event, ChannelRequested):
+            if event.protocol == HEADS_PROTOCOL and event.id is None and not self.mux.full:
+                self._heads.open()
+                return
             core = None
             if event.protocol == PROTOCOL and event.id is not None:
                 core = self._source.find(event.id)
@@ -130,12 +140,18 @@ class LogChannels:
                 self.mux.reject(event)
             else:
                 self.offer(core)
+        elif self._heads.is_of(event.channel):
+            if isinstance(event, ChannelOpened):
+                self._heads.opened()
+            else:
+                self._heads.closed()
         elif isinstance(event, ChannelOpened):
             self._attach_untrusted(event)
         elif isinstance(event, ChannelRejected):
             self._opening.pop(event.channel, None)
         elif isinstance(event, ChannelClosed):
             self._opening.pop(event.channel, None)
+            self._unshare(event.channel)
             closed = self._sinks.pop(event.channel, None)
             if closed is not None:
                 closed.detach()
@@ -152,12 +168,23 @@ class LogChannels:
         sink.attach()
         if not self._writable:
             sink.set_writable(False)
+        if core.heads is not None and event.channel in self._sinks:
+            self._heads.share(core.heads)
+
+    def _unshare(self, channel: Channel) -> None:
+        if channel.id is not None:
+            self._heads.unshare(channel.id)
 
     def send(self, sink: ChannelSink, kind: int, payload: bytes) -> None:
         """Queue a message; for sinks."""
         self.mux.send(sink.channel, kind, payload)
         self._touched[sink] = None
         self._on_output()
+
+    def messages_to_send(self) -> list[bytes]:
+        """Everything queued, and what the gossip has to say now."""
+        self._heads.flush()
+        return self.mux.messages_to_send()
 
     def fault(self, error: RemoteProtocolError) -> None:
         """A log gives up the peer; for sinks."""
@@ -188,7 +215,8 @@ class LogChannels:
     def next_timer(self) -> float:
         """The earliest time that a log asks for which was not asked for before."""
         touched, self._touched = self._touched, {}
-        times = (sink.next_timer() for sink in touched)
+        times = [sink.next_timer() for sink in touched]
+        times.append(self._heads.next_timer())
         return min((at for at in times if at is not None), default=float("inf"))
 
     def handle_timer(self, now: float) -> None:

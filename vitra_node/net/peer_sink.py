@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from protocol.errors import RemoteProtocolError
+from protocol.transparency.gossip import GossipedLog
 
 
 class PeerSink(Protocol):
@@ -26,6 +27,13 @@ class PeerSink(Protocol):
         """Close the channel only: the log is no longer served."""
 
 
+class SharedHeads(GossipedLog, Protocol):
+    """The heads seen of one log, for the gossip with peers that know it too."""
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call back when head, heads ahead or proof changed; gives a function to stop it."""
+
+
 class ReplicatedCore(Protocol):
     """One log, as a session sees it. Calls are synchronous and do not raise."""
 
@@ -36,6 +44,10 @@ class ReplicatedCore(Protocol):
     @property
     def discovery_key(self) -> bytes:
         """The 32-byte id of its channel."""
+
+    @property
+    def heads(self) -> SharedHeads | None:
+        """Its heads, if it may never be truncated; None for a log whose writer is free to."""
 
     def attach(self, sink: PeerSink, now: float) -> int:
         """A channel is open on both sides; gives the number of the peer."""

@@ -213,11 +213,11 @@ class Session:
             self._channels.pause()
 
     async def _write(self) -> None:
-        secret, mux = self._secret, self._channels.mux
+        secret, channels = self._secret, self._channels
         while True:
             await self._has_output.wait()
             self._has_output = trio.Event()
-            for message in mux.messages_to_send():
+            for message in channels.messages_to_send():
                 secret.send(message)
             data = memoryview(secret.data_to_send(trio.current_time()))
             self._watch_timers()

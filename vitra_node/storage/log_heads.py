@@ -40,6 +40,7 @@ class LogHeads:
     Attributes:
       table: the rules.
       proof: shows that the log's writer broke its promise; None as long as it keeps it.
+      proof_text: the same, as it stands in a file.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LogHeads:
         self._listeners: list[Callable[[], None]] = []
         self._proof_listeners: list[Callable[[LogFraudProof], None]] = []
         self.proof: LogFraudProof | None = None
+        self.proof_text: str | None = None
         self.table = Heads(storage, ahead=self._stored_heads())
         self._stored_version = self.table.version
         self._restore_proof()
@@ -155,6 +157,7 @@ class LogHeads:
         if self.table.version == self._stored_version:
             return
         self._stored_version = self.table.version
+        self._learn_manifest()
         value = encode_array(encode_head(head) for head in self.table.ahead)
         self._write(self._heads_table, value if self.table.ahead else None)
         if self.table.found is not None and self.proof is None:
@@ -192,20 +195,28 @@ class LogHeads:
         if value is None:
             return
         try:
-            self.proof = read_log_fraud_proof_untrusted(value.decode())
+            self.proof_text = value.decode()
+            self.proof = read_log_fraud_proof_untrusted(self.proof_text)
         except (RecordError, UnicodeDecodeError) as error:
             raise StoreDamaged(f"the proof kept against a log is damaged: {error}") from error
         self.table.note(contradiction_of(self.proof))
 
     def _keep_proof(self, proof: LogFraudProof) -> None:
-        self.proof = proof
+        self.proof, self.proof_text = proof, proof.to_json()
         if self.is_own:
             log.critical("a log of OUR OWN was signed in two histories: %s", proof.reason)
         else:
             log.error("%s", proof.reason)
-        self._write(self._proofs_table, proof.to_json().encode())
+        self._write(self._proofs_table, self.proof_text.encode())
         for listener in tuple(self._proof_listeners):
             listener(proof)
+
+    def _learn_manifest(self) -> None:
+        """Whoever is told of a head has to be told who may sign it, also after a restart."""
+        try:
+            self._storage.learn(self.table.manifest, None)
+        except StorageError as error:
+            log.error("the manifest of log %s cannot be stored: %s", self.key.hex(), error)
 
     def _write(self, table: RecordTable, value: bytes | None) -> None:
         try:

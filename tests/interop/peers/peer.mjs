@@ -106,7 +106,11 @@ const network = {
 
 const storage = {
   'store.open': async ({ path, primaryKey, manifestVersion }) => {
-    const store = new Corestore(path, { primaryKey: bytes(primaryKey), manifestVersion })
+    const store = new Corestore(path, {
+      primaryKey: bytes(primaryKey),
+      unsafe: primaryKey !== undefined,
+      manifestVersion
+    })
     await store.ready()
     return { store: stores.add(store), primaryKey: hex(store.primaryKey) }
   },
