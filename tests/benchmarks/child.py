@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from . import append, database, hyperbee, replication
+from . import append, database, hyperbee, network, replication
 from .stopwatch import Stopwatch
 
 STEPS: dict[str, Callable[..., Awaitable[None]]] = {
@@ -22,6 +22,10 @@ STEPS: dict[str, Callable[..., Awaitable[None]]] = {
     "database-restart": database.restart,
     "database-verify": database.verify,
     "database-call": database.call,
+    "udx-receiver": network.serve_udx,
+    "udx-sender": network.send_udx,
+    "dht-server": network.serve_dht,
+    "dht-client": network.use_dht,
 }
 
 

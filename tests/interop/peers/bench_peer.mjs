@@ -8,6 +8,9 @@ import { performance } from 'node:perf_hooks'
 import Corestore from 'corestore'
 import Hyperbee from 'hyperbee'
 import SecretStream from '@hyperswarm/secret-stream'
+import DHT from 'hyperdht'
+import createTestnet from 'hyperdht/testnet.js'
+import UDX from 'udx-native'
 
 const values = {}
 
@@ -158,11 +161,109 @@ async function read ({ path, row, count, key, port }) {
   await store.close()
 }
 
+// Network ---------------------------------------------------------------------------------------
+
+const HOST = '127.0.0.1'
+const IDS = [1001, 1002]
+const CHUNK_BYTES = 64 * 1024
+const NETWORK_NODES = 10
+const CONNECTS = 12
+const TOPIC = Buffer.from(Array.from({ length: 32 }, (_, i) => i))
+
+async function untilTheEnd (ready) {
+  console.log(JSON.stringify(ready))
+  process.stdin.resume()
+  await new Promise((resolve) => process.stdin.once('end', resolve))
+  process.exit(0)
+}
+
+async function send (row, stream, megabytes) {
+  const chunk = Buffer.alloc(CHUNK_BYTES)
+  const count = Math.floor(megabytes * 1e6 / CHUNK_BYTES)
+  stream.resume()
+  await rate(row, count * CHUNK_BYTES / 1e6, async () => {
+    const ended = new Promise((resolve) => stream.once('end', resolve))
+    for (let i = 0; i < count; i++) {
+      if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve))
+    }
+    stream.end()
+    await ended
+  })
+}
+
+async function serveUdx () {
+  const udx = new UDX()
+  const socket = udx.createSocket()
+  socket.bind(0, HOST)
+  const stream = udx.createStream(IDS[1], {
+    firewall (socket, port, host) {
+      stream.connect(socket, IDS[0], port, host)
+      return false
+    }
+  })
+  stream.on('end', () => stream.end())
+  stream.on('error', () => {})
+  stream.resume()
+  await untilTheEnd({ port: socket.address().port })
+}
+
+async function sendUdx ({ row, megabytes, port }) {
+  const udx = new UDX()
+  const socket = udx.createSocket()
+  socket.bind(0, HOST)
+  const stream = udx.createStream(IDS[0])
+  stream.on('error', () => {})
+  stream.connect(socket, IDS[1], port, HOST)
+  await send(row, stream, megabytes)
+}
+
+async function serveDht () {
+  const testnet = await createTestnet(NETWORK_NODES, { host: HOST })
+  const node = testnet.createNode({ firewalled: false })
+  const server = node.createServer((stream) => {
+    stream.on('end', () => stream.end())
+    stream.on('error', () => {})
+    stream.resume()
+  })
+  await server.listen(node.defaultKeyPair)
+  await node.announce(TOPIC, node.defaultKeyPair).finished()
+  await untilTheEnd({ port: testnet.bootstrap[0].port, key: server.publicKey.toString('hex') })
+}
+
+async function useDht ({ row, megabytes, count, port, key }) {
+  const node = new DHT({ bootstrap: [{ host: HOST, port }], host: HOST, firewalled: false })
+  await node.fullyBootstrapped()
+  if (count) {
+    await rate('dht-lookup', count, async () => {
+      for (let i = 0; i < count; i++) {
+        let replies = 0
+        for await (const reply of node.lookup(TOPIC)) replies += reply.peers.length ? 1 : 0
+        if (replies < NETWORK_NODES - 1) throw new Error('too few replies')
+      }
+    })
+    await rate('dht-connect', CONNECTS, async () => {
+      for (let i = 0; i < CONNECTS; i++) {
+        const stream = node.connect(Buffer.from(key, 'hex'))
+        await stream.opened
+        stream.destroy()
+      }
+    })
+  }
+  const stream = node.connect(Buffer.from(key, 'hex'))
+  stream.on('error', () => {})
+  await stream.opened
+  await send(row, stream, megabytes)
+}
+
 const steps = {
   append,
   hyperbee,
   'replication-writer': write,
-  'replication-reader': read
+  'replication-reader': read,
+  'udx-receiver': serveUdx,
+  'udx-sender': sendUdx,
+  'dht-server': serveDht,
+  'dht-client': useDht
 }
 
 const [step, parameters] = process.argv.slice(2)
