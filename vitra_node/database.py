@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from protocol.crypto.keys import KeyPair
+from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.transparency import frauds as protocol_frauds
 from protocol.transparency.frauds import CannotTell, Violated
 
@@ -38,6 +36,7 @@ from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .storage.key_files import Passphrase
 from .transactions import Transaction
+from .world import REAL_WORLD, World
 
 log = logging.getLogger("vitra.database")
 
@@ -81,22 +80,23 @@ class Database:
         core: Hypercore,
         runner: ContractRunner,
         nursery: trio.Nursery,
+        world: World,
     ) -> None:
         self.directory = directory
         self.store = store
         self.index = Index.of(core)
         self._runner = runner
+        self._world = world
         self._nursery = nursery
         self._oplogs = OplogSet(store)
         self._own = OwnOplogs(store)
         self._local: Oplog | None = None
-        self._peers = DirectPeers(
-            Connections(store.cores, KeyPair.from_seed(os.urandom(32)), store.wait_for_room),
-            nursery,
-        )
+        pair = KeyPair.from_seed(world.random_bytes(SEED_BYTES))
+        connections = Connections(store.cores, pair, store.wait_for_room, world=world)
+        self._peers = DirectPeers(connections, nursery, world=world)
         self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
         self._participant = Participant(
-            self.index, self._oplogs, runner, store.records, lambda: self._local, _milliseconds
+            self.index, self._oplogs, runner, store.records, lambda: self._local, self._milliseconds
         )
         self._executor_fault: str | None = None
 
@@ -111,6 +111,7 @@ class Database:
         contract: str,
         participants: Sequence[bytes | str] = (),
         passphrase: Passphrase | None = None,
+        world: World = REAL_WORLD,
     ) -> AsyncIterator[Database]:
         """Make a database from a contract; this node is its executor and first participant.
 
@@ -119,6 +120,7 @@ class Database:
           contract: JavaScript source of the contract, one ES module.
           participants: keys of further oplogs that may write from the beginning.
           passphrase: asked for if the directory has a sealed key.
+          world: where chance, date and sockets come from.
 
         Raises:
           ContractSyntaxError: the contract cannot run; nothing was created.
@@ -128,7 +130,7 @@ class Database:
         """
         keys = [_as_key(key) for key in participants]
         path = None if directory is None else Path(directory)
-        async with _open_runner(path) as runner:
+        async with _open_runner(path, world) as runner:
             compiled = await runner.compiled(contract)
             if path is not None and read_config(path).key is not None:
                 raise NotAllowed(
@@ -136,7 +138,7 @@ class Database:
                     unchanged="It was not changed.",
                     advice="Choose another directory, or remove this one with `vitra destroy`.",
                 )
-            async with Corestore.open(path, passphrase=passphrase) as store:
+            async with Corestore.open(path, passphrase=passphrase, world=world) as store:
                 config = DirectoryConfig() if path is None else read_config(path)
                 local = await OwnOplogs(store).open_or_create(config.local_oplog)
                 members = [local.key, *keys]
@@ -144,7 +146,7 @@ class Database:
                 if path is not None:
                     made = replace(config, key=core.key, role="executor", local_oplog=local.key)
                     write_config(path, made)
-                async with cls._running(path, store, core, runner, local.key) as database:
+                async with cls._running(path, store, core, runner, local.key, world) as database:
                     yield database
 
     @classmethod
@@ -155,10 +157,12 @@ class Database:
         key: bytes | str | None = None,
         *,
         passphrase: Passphrase | None = None,
+        world: World = REAL_WORLD,
     ) -> AsyncIterator[Database]:
         """Open a database by its key, or the one that the directory holds.
 
-        ``passphrase`` is asked for if the directory's key is sealed.
+        ``passphrase`` is asked for if the directory's key is sealed; chance, date and sockets come
+        from ``world``.
 
         Raises:
           NotFound: no key is given, and the directory remembers none.
@@ -181,14 +185,16 @@ class Database:
                 advice="Choose another directory for this one.",
             )
         async with (
-            _open_runner(path) as runner,
-            Corestore.open(path, passphrase=passphrase) as store,
+            _open_runner(path, world) as runner,
+            Corestore.open(path, passphrase=passphrase, world=world) as store,
         ):
             core = await store.get(key=wanted, allow_truncation=False)
             if path is not None and config.key is None:
                 role = "executor" if core.writable else "participant"
                 write_config(path, replace(config, key=wanted, role=config.role or role))
-            async with cls._running(path, store, core, runner, config.local_oplog) as database:
+            async with cls._running(
+                path, store, core, runner, config.local_oplog, world
+            ) as database:
                 yield database
 
     @classmethod
@@ -207,10 +213,11 @@ class Database:
         core: Hypercore,
         runner: ContractRunner,
         local_oplog: bytes | None,
+        world: World,
     ) -> AsyncIterator[Database]:
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(open_owned_nursery())
-            database = cls(directory, store, core, runner, nursery)
+            database = cls(directory, store, core, runner, nursery, world)
             if not core.writable:
                 stack.enter_context(core.tail(0))
             for key in database._own.all():
@@ -366,7 +373,7 @@ class Database:
             )
         seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
         auditor = Auditor(self.index, self._oplogs, self._runner, fetch_seconds=seconds)
-        started = time.perf_counter()
+        started = trio.current_time()
         verdict = await auditor.run(length)
         if isinstance(verdict, Violated):
             raise self._keep_violation(verdict, length)
@@ -375,7 +382,7 @@ class Database:
             verdict="verified" if unknown is None else "cannot tell",
             operations=verdict.state.operations,
             index_length=verdict.state.position,
-            seconds=time.perf_counter() - started,
+            seconds=trio.current_time() - started,
             reason=None if unknown is None else unknown.reason,
         )
 
@@ -439,8 +446,11 @@ class Database:
 
     # Background -----------------------------------------------------------------------------------
 
+    def _milliseconds(self) -> int:
+        return int(self._world.unix_time() * 1000)
+
     async def _execute(self) -> None:
-        executor = Executor(self.index, self._oplogs, self._runner, _milliseconds)
+        executor = Executor(self.index, self._oplogs, self._runner, self._milliseconds)
         try:
             await executor.run()
         except ExecutorStopped as stopped:
@@ -471,9 +481,9 @@ class Database:
 
 
 @asynccontextmanager
-async def _open_runner(directory: Path | None) -> AsyncIterator[ContractRunner]:
+async def _open_runner(directory: Path | None, world: World) -> AsyncIterator[ContractRunner]:
     cache = None if directory is None else directory / CACHE_NAME
-    async with ContractRunner.open(cache) as runner:
+    async with ContractRunner.open(cache, world=world) as runner:
         yield runner
 
 
@@ -483,7 +493,3 @@ def _as_key(key: bytes | str) -> bytes:
     if len(key) != 32:
         raise UsageProblem("A key has 32 bytes.", unchanged="Nothing was changed.")
     return key
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000

@@ -24,14 +24,19 @@ from .process import duktape_module
 from .runtime import RUNTIME_ID, babel_path
 
 _PACKAGE = Path(__file__).parent
+_ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C"}
 
 
-async def compile_contract(source: str, *, cache_dir: Path | None = None) -> CompiledContract:
+async def compile_contract(
+    source: str, *, cache_dir: Path | None = None, blocking: bool = False
+) -> CompiledContract:
     """Compile a contract.
 
     Args:
       source: text of an ECMAScript module.
       cache_dir: directory for compiled contracts, named by the hash of source and compiler.
+      blocking: whether the whole thread waits for the compiler, so that a virtual clock stands
+        still.
 
     Raises:
       ContractSyntaxError: the source cannot be a contract.
@@ -40,7 +45,7 @@ async def compile_contract(source: str, *, cache_dir: Path | None = None) -> Com
     path = None if cache_dir is None else cache_dir / _cache_name(source)
     answer = None if path is None else _read_cache(path)
     if answer is None:
-        answer = await _run_compiler(source)
+        answer = await _run_compiler(source, blocking)
         if path is not None and "refused" not in answer:
             _write_cache(path, answer)
     if "refused" in answer:
@@ -56,20 +61,12 @@ async def compile_contract(source: str, *, cache_dir: Path | None = None) -> Com
     )
 
 
-async def _run_compiler(source: str) -> dict[str, Any]:
+async def _run_compiler(source: str, blocking: bool) -> dict[str, Any]:
     try:
         data = source.encode()
     except UnicodeEncodeError:
         raise ContractSyntaxError("the source has half a character in it", 1, 1) from None
-    done = await trio.run_process(
-        _command(),
-        stdin=data,
-        capture_stdout=True,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        env={"TZ": "UTC", "LC_ALL": "C"},
-        cwd="/",
-    )
+    done = _compile_now(data) if blocking else await _compile(data)
     try:
         answer = json.loads(done.stdout)
     except ValueError:
@@ -77,6 +74,30 @@ async def _run_compiler(source: str) -> dict[str, Any]:
     if not isinstance(answer, dict):
         raise WorkerFault("the compiler gave no answer")
     return answer
+
+
+async def _compile(data: bytes) -> subprocess.CompletedProcess[bytes]:
+    return await trio.run_process(
+        _command(),
+        stdin=data,
+        capture_stdout=True,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        env=_ENVIRONMENT,
+        cwd="/",
+    )
+
+
+def _compile_now(data: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        _command(),
+        input=data,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        env=_ENVIRONMENT,
+        cwd="/",
+    )
 
 
 @cache

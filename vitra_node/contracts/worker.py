@@ -6,15 +6,14 @@ hangs, or one that this node's user stops, never takes an operation with it.
 
 from __future__ import annotations
 
-import os
 import struct
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
 
+from ..world import REAL_WORLD, World
 from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
 from .errors import ContractCallError, HostFault, WorkerFault
 from .messages import answer_read, encode_request, result_of
@@ -33,7 +32,7 @@ LOAD_MILLISECONDS = 10_000
 class _Realm:
     """One process with the contract loaded, restarted when it was lost."""
 
-    def __init__(self, compiled: CompiledContract, *, blocking: bool) -> None:
+    def __init__(self, compiled: CompiledContract, blocking: bool) -> None:
         self._compiled = compiled
         self._blocking = blocking
         self._process: GuestProcess | None = None
@@ -91,8 +90,8 @@ class _Realm:
 class ContractWorker:
     """Runs one compiled contract in sandboxed processes of its own.
 
-    With ``blocking`` the whole thread waits while the contract computes, so that a virtual clock
-    stands still.
+    With ``blocking``, and always in a virtual ``world``, the whole thread waits while the contract
+    computes, so that the clock stands still.
 
     Resource handling: use ``open``, or ``close`` it yourself. Processes start with the first use.
 
@@ -100,19 +99,23 @@ class ContractWorker:
       WorkerFault: the compiled contract is of another runtime than this one.
     """
 
-    def __init__(self, compiled: CompiledContract, *, blocking: bool = False) -> None:
+    def __init__(
+        self, compiled: CompiledContract, *, blocking: bool = False, world: World = REAL_WORLD
+    ) -> None:
         if compiled.runtime_id != RUNTIME_ID:
             raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
-        self._calls = _Realm(compiled, blocking=blocking)
-        self._operations = _Realm(compiled, blocking=blocking)
+        self._world = world
+        blocking = blocking or world.is_virtual
+        self._calls = _Realm(compiled, blocking)
+        self._operations = _Realm(compiled, blocking)
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, compiled: CompiledContract, *, blocking: bool = False
+        cls, compiled: CompiledContract, *, world: World = REAL_WORLD
     ) -> AsyncIterator[ContractWorker]:
         """A worker for ``compiled``, closed with the block."""
-        worker = cls(compiled, blocking=blocking)
+        worker = cls(compiled, world=world)
         try:
             yield worker
         finally:
@@ -140,8 +143,9 @@ class ContractWorker:
             "t": "call",
             "method": method,
             "params": to_wire(params),
-            "now": _milliseconds_now(),
-            "seed": _seed(),
+            # What ``Date.now()`` answers.
+            "now": int(self._world.unix_time() * 1000),
+            "seed": self._seed(),
         }
         body = encode_message(request)
         async with self._calls.conversation() as process:
@@ -172,14 +176,14 @@ class ContractWorker:
             return await self._apply_singly(encoded, host)
 
     async def _apply_together(self, encoded: list[Any], host: Host) -> list[ApplyResult]:
-        body = encode_message({"t": "apply", "requests": encoded, "seed": _seed()})
+        body = encode_message({"t": "apply", "requests": encoded, "seed": self._seed()})
         async with self._operations.conversation() as process:
             message = await self._operations.converse(process, body, APPLY_MILLISECONDS, host)
         return [result_of(message, result) for result in message["results"]]
 
     async def _apply_singly(self, encoded: list[Any], host: Host) -> list[ApplyResult]:
         """The same with a deadline for each operation, and nothing done twice."""
-        request = {"t": "apply", "requests": encoded, "seed": _seed(), "stream": True}
+        request = {"t": "apply", "requests": encoded, "seed": self._seed(), "stream": True}
         body = encode_message(request)
         results: list[ApplyResult] = []
         try:
@@ -195,12 +199,6 @@ class ContractWorker:
                 raise
         return results
 
-
-def _seed() -> list[int]:
-    """Randomness for a call or for ``process``: four numbers of 32 bits, not all zero."""
-    return [*struct.unpack("<3I", os.urandom(12)), 1]
-
-
-def _milliseconds_now() -> int:
-    """What ``Date.now()`` answers in a call."""
-    return time.time_ns() // 1_000_000
+    def _seed(self) -> list[int]:
+        """Randomness for a call or for ``process``: four numbers of 32 bits, not all zero."""
+        return [*struct.unpack("<3I", self._world.random_bytes(12)), 1]

@@ -28,6 +28,7 @@ from ..contracts.engine import (
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..contracts.worker import ContractWorker
 from ..nursery import open_owned_nursery
+from ..world import REAL_WORLD, World
 
 # A database runs one source at a time; a replay that crosses a change of source needs the next
 # one soon after. Each worker is a process, so idle ones are not kept.
@@ -54,18 +55,21 @@ class ContractRunner:
     Resource handling: made by ``ContractRunner.open``; its worker processes end with that block.
     """
 
-    def __init__(self, nursery: trio.Nursery, cache_dir: Path | None) -> None:
+    def __init__(self, nursery: trio.Nursery, cache_dir: Path | None, world: World) -> None:
         self._nursery = nursery
         self._cache_dir = cache_dir
+        self._world = world
         self._compiled: OrderedDict[str, CompiledContract] = OrderedDict()
         self._workers: OrderedDict[str, _LiveWorker] = OrderedDict()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, cache_dir: Path | None = None) -> AsyncIterator[ContractRunner]:
+    async def open(
+        cls, cache_dir: Path | None = None, *, world: World = REAL_WORLD
+    ) -> AsyncIterator[ContractRunner]:
         """A runner whose workers live inside the block."""
         async with open_owned_nursery() as nursery:
-            yield cls(nursery, cache_dir)
+            yield cls(nursery, cache_dir, world)
 
     async def compiled(self, source: str) -> CompiledContract:
         """The compiled form of a source.
@@ -76,7 +80,9 @@ class ContractRunner:
         """
         compiled = self._compiled.get(source)
         if compiled is None:
-            compiled = await compile_contract(source, cache_dir=self._cache_dir)
+            compiled = await compile_contract(
+                source, cache_dir=self._cache_dir, blocking=self._world.is_virtual
+            )
             self._compiled[source] = compiled
             while len(self._compiled) > MAX_COMPILED_CONTRACTS:
                 self._compiled.popitem(last=False)
@@ -140,7 +146,7 @@ class ContractRunner:
     async def _host(self, live: _LiveWorker) -> None:
         """Own one worker: a task of its own, because workers end in any order."""
         try:
-            async with ContractWorker.open(live.compiled) as worker:
+            async with ContractWorker.open(live.compiled, world=self._world) as worker:
                 live.worker = worker
                 live.ready.set()
                 await live.unused.wait()

@@ -14,6 +14,7 @@ import trio
 from protocol.crypto.keys import KeyPair
 from protocol.noise.handshake import HandshakeResult
 
+from ..world import REAL_WORLD, World
 from .bans import Bans
 from .errors import ConnectionFailed, PeerFault
 from .peer_sink import CoreSource
@@ -65,6 +66,7 @@ class Connection:
         wait_for_room: Callable[[], Awaitable[None]] | None,
         on_open: Callable[[], None] | None,
         handshake: HandshakeResult | None,
+        world: World,
     ) -> None:
         """Replicate until it ends; raises ``ConnectionFailed``."""
 
@@ -82,6 +84,7 @@ class Connection:
                 handshake=handshake,
                 wait_for_room=wait_for_room,
                 on_open=opened,
+                world=world,
             )
 
 
@@ -101,6 +104,8 @@ class Connections:
         source: CoreSource,
         key_pair: KeyPair,
         wait_for_room: Callable[[], Awaitable[None]] | None = None,
+        *,
+        world: World = REAL_WORLD,
     ) -> None:
         """``key_pair`` is the node's static key; for the rest see ``session.replicate``."""
         self.live: set[Connection] = set()
@@ -111,6 +116,7 @@ class Connections:
         self._source = source
         self._key_pair = key_pair
         self._wait_for_room = wait_for_room
+        self._world = world
 
     @property
     def full(self) -> bool:
@@ -158,7 +164,13 @@ class Connections:
         self.live.add(connection)
         try:
             await connection.run(
-                stream, self._source, self._key_pair, self._wait_for_room, on_open, handshake
+                stream,
+                self._source,
+                self._key_pair,
+                self._wait_for_room,
+                on_open,
+                handshake,
+                self._world,
             )
         except ConnectionFailed as error:
             if isinstance(error, PeerFault):

@@ -15,8 +15,6 @@ strangers reach the first.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -32,16 +30,16 @@ from protocol.dht.rpc import NodeConfig
 from protocol.errors import ProtocolError
 
 from ..nursery import open_owned_nursery
+from ..world import REAL_WORLD, World
 from .bootstrap import PUBLIC_BOOTSTRAP, local_hosts, resolve
 from .dht_connection import DhtConnection, Meeting
 from .dht_pump import DhtPump, Running, as_address
 from .dht_server import DhtServer, Firewall
 from .errors import ConnectionFailed
-from .udp import DatagramSocket, SocketAddress, UdpSocket
+from .udp import DatagramSocket, SocketAddress
 from .udx import UdxEndpoint
 
 Addresses = Iterable[tuple[str, int]]
-BindSocket = Callable[[str, int], DatagramSocket]
 
 
 class DHT:
@@ -78,8 +76,7 @@ class DHT:
         address: tuple[str, int] | None = None,
         ephemeral: bool | None = None,
         firewalled: bool | None = None,
-        random_bytes: Callable[[int], bytes] = os.urandom,
-        sockets: BindSocket = UdpSocket,
+        world: World = REAL_WORLD,
     ) -> AsyncIterator[DHT]:
         """Take part in a network.
 
@@ -93,8 +90,7 @@ class DHT:
             20 minutes of having been reachable.
           firewalled: False when strangers are known to reach the port, True when they are known not
             to. None to find out.
-          random_bytes: gives so many random bytes, of cryptographic quality.
-          sockets: binds a socket to host and port.
+          world: where chance, date and sockets come from.
 
         Resource handling:
           Owns two sockets and its tasks; all streams, servers and announced keys end on leaving.
@@ -102,12 +98,12 @@ class DHT:
         Raises:
           ConnectionFailed: the port cannot be bound, or no bootstrap node has an address.
         """
-        pair = key_pair or KeyPair.from_seed(random_bytes(SEED_BYTES))
+        pair = key_pair or KeyPair.from_seed(world.random_bytes(SEED_BYTES))
         nodes = await resolve(PUBLIC_BOOTSTRAP if bootstrap is None else bootstrap)
-        async with UdxEndpoint(random_bytes) as endpoint:
-            bound = {SERVER_SOCKET: sockets(host, port)}
+        async with UdxEndpoint(world) as endpoint:
+            bound = {SERVER_SOCKET: world.bind_datagrams(host, port)}
             try:
-                bound[CLIENT_SOCKET] = sockets(host, 0)
+                bound[CLIENT_SOCKET] = world.bind_datagrams(host, 0)
             except ConnectionFailed:
                 bound[SERVER_SOCKET].close()
                 raise
@@ -127,10 +123,10 @@ class DHT:
                 local_hosts=local_hosts(server.host),
                 # A private network may well live in one /24.
                 limit_subnets=not all(is_reserved(node.host) for node in known),
-                unix_time_at_zero=time.time() - trio.current_time(),
+                unix_time_at_zero=world.unix_time() - trio.current_time(),
             )
-            node = DhtNode(config, random_bytes, trio.current_time())
-            pump = DhtPump(node, endpoint, bound, lambda: sockets(host, 0))
+            node = DhtNode(config, world.random_bytes, trio.current_time())
+            pump = DhtPump(node, endpoint, bound, lambda: world.bind_datagrams(host, 0))
             async with open_owned_nursery() as nursery:
                 nursery.start_soon(pump.run_timer)
                 pump.node.start(trio.current_time())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import trio
 
-from protocol.crypto.keys import KeyPair
+from protocol.crypto.keys import SEED_BYTES, KeyPair
 
 from ..config import Address, parse_address
 from ..nursery import open_owned_nursery
+from ..world import REAL_WORLD, World
 from .connections import Connections
 from .errors import ConnectionFailed
 from .peer_sink import CoreSource
@@ -39,7 +40,7 @@ class ReplicatingStore(Protocol):
 
 @asynccontextmanager
 async def direct_peers(
-    store: ReplicatingStore, *, key_pair: KeyPair | None = None
+    store: ReplicatingStore, *, key_pair: KeyPair | None = None, world: World = REAL_WORLD
 ) -> AsyncIterator[DirectPeers]:
     """Replicate the logs of ``store`` over TCP with the peers that are named.
 
@@ -48,17 +49,21 @@ async def direct_peers(
     Resource handling:
       Owns the listening sockets, the connections and their tasks; all end on leaving.
     """
-    pair = key_pair or KeyPair.from_seed(os.urandom(32))
+    pair = key_pair or KeyPair.from_seed(world.random_bytes(SEED_BYTES))
     async with open_owned_nursery() as nursery:
-        yield DirectPeers(Connections(store.cores, pair, store.wait_for_room), nursery)
+        connections = Connections(store.cores, pair, store.wait_for_room, world=world)
+        yield DirectPeers(connections, nursery, world=world)
 
 
 class DirectPeers:
     """Keeps connections in a nursery of the owner's; they end with it."""
 
-    def __init__(self, connections: Connections, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, connections: Connections, nursery: trio.Nursery, *, world: World = REAL_WORLD
+    ) -> None:
         self._connections = connections
         self._nursery = nursery
+        self._world = world
 
     @property
     def connected(self) -> list[Address]:
@@ -72,7 +77,8 @@ class DirectPeers:
         Raises:
           ConnectionFailed: the address cannot be listened on.
         """
-        bound: list[Address] = await self._nursery.start(serve_tcp, address, self._connections)
+        serve = partial(serve_tcp, address, self._connections, world=self._world)
+        bound: list[Address] = await self._nursery.start(serve)
         return bound[0]
 
     async def connect(self, address: Address) -> None:
@@ -99,7 +105,9 @@ class DirectPeers:
                 task_status.started(None)
 
         while True:
-            failure = await connect_tcp(address, self._connections, on_open=opened)
+            failure = await connect_tcp(
+                address, self._connections, on_open=opened, world=self._world
+            )
             if not stood:
                 task_status.started(failure or ConnectionFailed(f"{address} closed at once"))
                 return

@@ -13,16 +13,16 @@ All messages that follow from one read leave in one write.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 
 import trio
 
-from protocol.crypto.keys import KeyPair
+from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.errors import RemoteProtocolError
 from protocol.noise.handshake import HandshakeResult
 from protocol.noise.secret_stream import STREAM_HEADER_BYTES, HandshakeDone, SecretStream
 
+from ..world import REAL_WORLD, World
 from .errors import ConnectionFailed, PeerFault
 from .log_channels import LogChannels
 from .peer_sink import CoreSource
@@ -50,6 +50,7 @@ async def replicate(
     handshake: HandshakeResult | None = None,
     wait_for_room: Callable[[], Awaitable[None]] | None = None,
     on_open: Callable[[Session], None] | None = None,
+    world: World = REAL_WORLD,
 ) -> None:
     """Replicate every shared log over ``stream`` until the peer ends it.
 
@@ -69,14 +70,14 @@ async def replicate(
       ConnectionFailed: the stream broke, or was too slow.
       PeerFault: the peer broke the protocol.
     """
-    header = os.urandom(STREAM_HEADER_BYTES)
+    header = world.random_bytes(STREAM_HEADER_BYTES)
     if handshake is not None:
         secret = SecretStream.from_handshake(initiator, handshake, stream_header=header)
     else:
         secret = SecretStream(
             initiator,
-            key_pair or KeyPair.from_seed(os.urandom(32)),
-            ephemeral_seed=os.urandom(32),
+            key_pair or KeyPair.from_seed(world.random_bytes(SEED_BYTES)),
+            ephemeral_seed=world.random_bytes(SEED_BYTES),
             stream_header=header,
         )
     await Session(stream, source, secret, wait_for_room, on_open).run()

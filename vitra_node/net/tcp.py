@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import trio
 
 from ..config import Address
+from ..world import REAL_WORLD, World
 from .connections import Connections
 from .errors import ConnectionFailed
 
 CONNECT_SECONDS = 10.0
-# Connections that wait to be accepted; the kernel drops more than this.
-_BACKLOG = 128
 
 
 async def serve_tcp(
     address: Address,
     connections: Connections,
     *,
+    world: World = REAL_WORLD,
     task_status: trio.TaskStatus[list[Address]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Accept connections on ``address`` (port 0: any) and replicate on each, for ever.
@@ -32,41 +31,22 @@ async def serve_tcp(
     Raises:
       ConnectionFailed: the address cannot be listened on.
     """
+
+    async def accept(stream: trio.abc.Stream, peer: Address) -> None:
+        await connections.run(stream, str(peer), initiator=False)
+
     try:
-        listeners = await trio.open_tcp_listeners(address.port, host=address.host, backlog=_BACKLOG)
+        await world.serve_streams(address.host, address.port, accept, task_status=task_status)
     except OSError as error:
         raise ConnectionFailed(f"{address} cannot be listened on: {_reason(error)}") from error
-    bound = [Address(*listener.socket.getsockname()[:2]) for listener in listeners]
-    await trio.serve_listeners(
-        partial(_accept, connections),
-        listeners,
-        task_status=_Started(task_status, bound),
-    )
-
-
-class _Started(trio.TaskStatus[object]):
-    """Reports the addresses in place of the listeners."""
-
-    def __init__(self, task_status: trio.TaskStatus[list[Address]], bound: list[Address]) -> None:
-        self._task_status = task_status
-        self._bound = bound
-
-    def started(self, value: object = None) -> None:
-        self._task_status.started(self._bound)
-
-
-async def _accept(connections: Connections, stream: trio.SocketStream) -> None:
-    try:
-        peer = Address(*stream.socket.getpeername()[:2])
-    except OSError:
-        # Gone between accept and here.
-        await trio.aclose_forcefully(stream)
-        return
-    await connections.run(stream, str(peer), initiator=False)
 
 
 async def connect_tcp(
-    address: Address, connections: Connections, *, on_open: Callable[[], None] | None = None
+    address: Address,
+    connections: Connections,
+    *,
+    on_open: Callable[[], None] | None = None,
+    world: World = REAL_WORLD,
 ) -> ConnectionFailed | None:
     """Connect and replicate until the connection ends; gives what went wrong, if anything.
 
@@ -77,7 +57,7 @@ async def connect_tcp(
         return refusal
     try:
         with trio.fail_after(CONNECT_SECONDS):
-            stream = await trio.open_tcp_stream(address.host, address.port)
+            stream = await world.open_stream(address.host, address.port)
     except trio.TooSlowError:
         failure = ConnectionFailed(f"{address} did not answer within {CONNECT_SECONDS:.0f} s")
     except OSError as error:

@@ -8,7 +8,6 @@ The ids belong to the endpoint, not to a socket: a stream takes packets from any
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from heapq import heappop, heappush
@@ -22,7 +21,8 @@ from protocol.udx.packets import is_udx
 from protocol.udx.receiver import ReorderBudget
 from protocol.udx.stream import UdxStream
 
-from .udp import DatagramSocket, SocketAddress, UdpSocket
+from ..world import REAL_WORLD, World
+from .udp import DatagramSocket, SocketAddress
 from .udx_connection import UdxConnection
 
 DatagramHandler = Callable[[bytes, SocketAddress, DatagramSocket], None]
@@ -42,10 +42,10 @@ class UdxEndpoint:
       streams: those that live or linger, by id.
     """
 
-    def __init__(self, random_bytes: Callable[[int], bytes] = os.urandom) -> None:
-        """``random_bytes`` draws the ids of streams."""
+    def __init__(self, world: World = REAL_WORLD) -> None:
+        """``world`` draws the ids of streams and gives ``bind`` its sockets."""
         self.streams: dict[int, UdxConnection] = {}
-        self._random_bytes = random_bytes
+        self._world = world
         self._budget = ReorderBudget(UDX_SHARED_REORDER_BYTES)
         self._sockets: list[DatagramSocket] = []
         self._released: set[DatagramSocket] = set()
@@ -85,13 +85,13 @@ class UdxEndpoint:
 
     def bind(
         self, host: str = "0.0.0.0", port: int = 0, on_datagram: DatagramHandler | None = None
-    ) -> UdpSocket:
+    ) -> DatagramSocket:
         """Open a socket and ``attach`` it.
 
         Raises:
           ConnectionFailed: the address cannot be bound.
         """
-        socket = UdpSocket(host, port)
+        socket = self._world.bind_datagrams(host, port)
         self.attach(socket, on_datagram)
         return socket
 
@@ -144,7 +144,7 @@ class UdxEndpoint:
     def new_stream_id(self) -> int:
         """A random id that no stream has."""
         while True:
-            stream_id = int.from_bytes(self._random_bytes(4), "little")
+            stream_id = int.from_bytes(self._world.random_bytes(4), "little")
             if stream_id not in self.streams:
                 return stream_id
 

@@ -14,6 +14,7 @@ from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 
 from ..net.session import replicate
+from ..world import REAL_WORLD, World
 from .backup import BackupReport, write_store
 from .committer import Committer, open_committer
 from .environment import Environment, check_schema
@@ -56,6 +57,8 @@ class Corestore:
         committer: Committer,
         cores: OpenCores,
         namespace: bytes = ROOT_NAMESPACE,
+        *,
+        world: World = REAL_WORLD,
     ) -> None:
         """For ``open`` and ``namespace``."""
         self.path = path
@@ -64,6 +67,7 @@ class Corestore:
         self._environment = environment
         self._committer = committer
         self._namespace = namespace
+        self._world = world
 
     @classmethod
     @asynccontextmanager
@@ -73,11 +77,15 @@ class Corestore:
         *,
         primary_key: bytes | None = None,
         passphrase: Passphrase | None = None,
+        environment: Environment | None = None,
+        world: World = REAL_WORLD,
     ) -> AsyncIterator[Corestore]:
         """Open the store in a directory, and create it if it is not there; None for memory.
 
         ``primary_key`` (32 bytes) is for a store that is created; else it has to be the same.
-        ``passphrase`` is asked for when the primary key of the store is sealed.
+        ``passphrase`` is asked for when the primary key of the store is sealed. With ``path`` None,
+        ``environment`` takes the place of fresh memory (a simulated disk, say), and the key pairs
+        of names follow ``primary_key``.
 
         Resource handling:
           Holds the lock of the directory, one file map, one task and one thread. On leaving,
@@ -95,17 +103,17 @@ class Corestore:
         lock = None if directory is None else _hold(directory)
         try:
             if directory is None:
-                primary_key = primary_key or os.urandom(KEY_BYTES)
-                environment: Environment = MemoryEnvironment()
+                primary_key = primary_key or world.random_bytes(KEY_BYTES)
+                environment = environment or MemoryEnvironment()
                 check_schema(environment)
             else:
-                primary_key = _primary_key(directory, primary_key, passphrase)
+                primary_key = _primary_key(directory, primary_key, passphrase, world)
                 environment = JournaledEnvironment(directory)
             try:
                 async with open_committer(environment) as committer:
                     cores = OpenCores(environment, committer, primary_key)
                     try:
-                        yield cls(directory, environment, committer, cores)
+                        yield cls(directory, environment, committer, cores, world=world)
                     finally:
                         cores.close()
             finally:
@@ -161,7 +169,9 @@ class Corestore:
     def namespace(self, name: str) -> Corestore:
         """The same store, in which names derive other key pairs than here."""
         below = child_namespace(self._namespace, name)
-        return Corestore(self.path, self._environment, self._committer, self.cores, below)
+        return Corestore(
+            self.path, self._environment, self._committer, self.cores, below, world=self._world
+        )
 
     async def replicate(
         self, stream: trio.abc.Stream, *, initiator: bool, key_pair: KeyPair | None = None
@@ -180,6 +190,7 @@ class Corestore:
             initiator=initiator,
             key_pair=key_pair,
             wait_for_room=self.wait_for_room,
+            world=self._world,
         )
 
     async def wait_for_room(self) -> None:
@@ -255,13 +266,15 @@ def _hold(directory: Path) -> DirectoryLock:
     return DirectoryLock(directory)
 
 
-def _primary_key(directory: Path, given: bytes | None, passphrase: Passphrase | None) -> bytes:
+def _primary_key(
+    directory: Path, given: bytes | None, passphrase: Passphrase | None, world: World
+) -> bytes:
     path = open_keys_directory(directory) / PRIMARY_KEY_NAME
     stored = read_key(path, passphrase)
     if stored is None:
         if (directory / DATA_NAME).exists():
             raise KeyFileError(f"{path} is missing, and the logs of this store depend on it")
-        stored = given or os.urandom(KEY_BYTES)
+        stored = given or world.random_bytes(KEY_BYTES)
         create_key(path, stored)
         sync_directory(directory)
     elif given is not None and given != stored:
