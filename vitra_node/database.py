@@ -224,8 +224,9 @@ class Database:
                 await database._open_own(key)
             if local_oplog is not None:
                 database._local = database._oplogs.find(local_oplog)
-            if core.length:
+            if core.length and core.contiguous_length == core.length:
                 await database._oplogs.refresh(database.index)
+            # Else what names the members may be missing, and can only come once we are open.
             for restored in database._restored_logs():
                 nursery.start_soon(database._resume_writing, restored)
             nursery.start_soon(database._execute if core.writable else database._follow_members)

@@ -55,7 +55,12 @@ class Child:
 
     async def state(self, node: int) -> Any:
         dht = self.nodes[node]
-        return {"firewalled": dht.firewalled, "nodes": len(dht.nodes), "address": dht.address}
+        return {
+            "firewalled": dht.firewalled,
+            "nodes": len(dht.nodes),
+            "address": dht.address,
+            "local": dht.local_address,
+        }
 
     async def listen(self, node: int, **_: Any) -> Any:
         """A server that says everything back."""

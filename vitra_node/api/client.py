@@ -99,6 +99,11 @@ class ControlClient:
             while self._socket.recv(_RECEIVE_BYTES):
                 pass
 
+    def interrupt(self) -> None:
+        """Let whoever waits for this client in another thread see the connection as lost."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()

@@ -32,6 +32,7 @@ _COMMANDS = (
     ("history", "index", "Print a log, block by block."),
     ("oplog", "oplog", "Make, list and remove oplogs."),
     ("tx", "tx", "List, show and verify transactions made here."),
+    ("fsck", "checking", "Check the store of this directory, and repair it from peers."),
     ("backup", "backups", "Write a backup of this directory into one file, also while it runs."),
     ("restore", "backups", "Put a backup into this directory."),
     ("export", "transfer", "Print the index as lines of JSON."),
@@ -40,6 +41,7 @@ _COMMANDS = (
     ("verify", "audit", "Replay the database and compare: verified, or violated."),
     ("monitor", "audit", "Verify the database as it grows."),
     ("fraud", "audit", "List, show and export fraud proofs."),
+    ("shell", "shell", "Work with databases in a session."),
 )
 
 

@@ -28,6 +28,7 @@ EXIT_CODES: Final = {
 DONE: Final = 0
 REJECTED: Final = 4
 CANNOT_TELL: Final = 6
+DAMAGED: Final = 7
 VIOLATED: Final = 20
 
 VERDICTS: Final = {"verified": DONE, "cannot tell": CANNOT_TELL, "violated": VIOLATED}

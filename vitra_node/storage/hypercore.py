@@ -62,6 +62,7 @@ class Hypercore:
         self._encryption_key: bytes | None = None
         self._made_encryption: BlockEncryption | None = None
         self._restored_length: int | None = None
+        self._withheld: KeyPair | None = None
         self._heads = heads
         self._replication = CoreReplication(
             storage,
@@ -435,18 +436,20 @@ class Hypercore:
     def hold_writing(self, restored_length: int) -> None:
         """Do not write, whoever gives the key pair, until ``release_writing``; for the store."""
         self._restored_length = restored_length
-        self._storage.key_pair = None
+        self._withheld, self._storage.key_pair = self._storage.key_pair, None
 
-    def release_writing(self, key_pair: KeyPair) -> None:
+    def release_writing(self) -> None:
         """The restored log is known to be the newest; for the store."""
         self._restored_length = None
-        self._storage.key_pair = key_pair
+        self._storage.key_pair = self._withheld
         self._activity.beat()
 
     def allow_writing(self, key_pair: KeyPair) -> None:
         """The key pair became known; for the store."""
         if self._restored_length is None:
             self._storage.key_pair = key_pair
+        else:
+            self._withheld = key_pair
 
     def byte_length_at(self, head: TreeHead) -> int:
         """Bytes of all blocks at a head of this log, without padding; for snapshots."""

@@ -125,11 +125,11 @@ class OpenCores:
         Raises:
           StoreReadOnly, StoreClosed: the confirmation cannot be noted, or the store was closed.
         """
-        length, name = core.restored_length, core.storage.record.name
-        if length is None or name is None:
+        length = core.restored_length
+        if length is None:
             return
         await wait_confirmed(core, length)
-        core.release_writing(self.named_key_pair(*name))
+        core.release_writing()
         # Should this be lost in a crash, the log is confirmed once more; nothing worse.
         writes = Writes()
         writes.delete(restored_key(core.discovery_key))
