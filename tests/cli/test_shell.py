@@ -170,7 +170,8 @@ def test_the_next_session_has_the_history_and_completes(
     ok(directory, "init", str(tmp_path / "counter.js"))
     with terminal([*SHELL, "--dir", str(directory)], variables, str(tmp_path)) as shown:
         shell = Tutorial(shown)
-        shell.type(".call increment")
+        published = shell.type(".call increment")
+        ok(directory, "tx", "show", published[1].split()[1].rstrip(":"), "--wait")
         shell.ready()
         shown.keys(".ge\t")
         shell.until("data $ .get")

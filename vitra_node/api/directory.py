@@ -28,6 +28,7 @@ from .socket_file import SOCKET_NAME
 _OWN_FILES = (
     SOCKET_NAME,
     "node.log*",
+    "http-token",
     f"{Path(DATA_NAME).stem}.*",
     CACHE_NAME,
     FRAUD_NAME,

@@ -134,6 +134,7 @@ def unknown_method(name: str) -> NotFound:
         f"The control API has no method {name[:100]!r}.",
         unchanged="Nothing was changed.",
         advice="Ask api.describe for all of them.",
+        unknown_method=True,
     )
 
 

@@ -42,7 +42,7 @@ def bind_control_socket(directory: Path) -> socket.socket:
     The caller holds the lock of the directory's store. Raises NotAllowed where others may write
     to the directory, and NetworkProblem when the socket cannot be made.
     """
-    _refuse_shared(directory)
+    refuse_shared(directory)
     name = f".{SOCKET_NAME}.{os.getpid()}"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
@@ -108,7 +108,7 @@ def remove_control_socket(directory: Path, listener: socket.socket) -> None:
     (directory / SOCKET_NAME).unlink(missing_ok=True)
 
 
-def _refuse_shared(directory: Path) -> None:
+def refuse_shared(directory: Path) -> None:
     """Whoever may write to the directory could put a socket of theirs in our place."""
     status = directory.stat()
     if status.st_uid not in (os.geteuid(), 0):

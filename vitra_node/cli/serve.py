@@ -17,7 +17,7 @@ from .output import Output
 from .settings import Settings, takes_settings
 
 if TYPE_CHECKING:
-    from ..api.hosting import Hosting
+    from ..api.hosting import Door, Hosting
 
 
 @click.command()
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     help="Stay connected with this peer too; may be given several times.",
 )
 @click.option("--no-swarm", is_flag=True, help="Use direct connections only.")
+@click.option(
+    "--http", metavar="HOST:PORT", help="Answer programs over HTTP too, on this machine only."
+)
+@click.option("--allow-writes", is_flag=True, help="Let those programs change things.")
 @click.option("--background", is_flag=True, help="Return when it is ready; `vitra stop` ends it.")
 @click.option(
     "--systemd-unit", is_flag=True, help="Print a unit file for this instead of doing it."
@@ -79,6 +83,7 @@ class _Plan:
     directories: tuple[Path, ...]
     listen: Address | None
     peers: tuple[Address, ...]
+    doors: tuple[Door, ...]
 
     def run(self, ready: Callable[[dict[str, Any]], None], output: Output) -> None:
         self._serve(ready, output.narrate, None)
@@ -134,6 +139,7 @@ class _Plan:
             ready=ready,
             narrate=narrate_of_one,
             log_file=log_file,
+            doors=self.doors,
         )
 
 
@@ -143,16 +149,39 @@ def _plan(
     listen: str | None,
     peers: tuple[str, ...],
     no_swarm: bool,
+    http: str | None,
+    allow_writes: bool,
 ) -> _Plan:
     chosen = _chosen(settings, directories)
-    address = None if listen is None else parse_address(listen)
-    if len(chosen) > 1 and address is not None and address.port != 0:
+    address = _shared_address(listen, len(chosen))
+    http_address = _shared_address(http, len(chosen))
+    if allow_writes and http_address is None:
         raise UsageProblem(
-            f"{len(chosen)} databases cannot all listen on port {address.port}.",
+            "--allow-writes says what --http allows, and there is no --http.",
+            unchanged="No node was started.",
+        )
+    doors = () if http_address is None else (_http_door(http_address, allow_writes),)
+    return _Plan(chosen, address, tuple(parse_address(peer) for peer in peers), doors)
+
+
+def _http_door(address: Address, allow_writes: bool) -> Door:
+    from ..api.http.opening import HttpDoorPlan
+    from ..api.http.serving import require_loopback
+
+    require_loopback(address)
+    return HttpDoorPlan(address, allow_writes)
+
+
+def _shared_address(text: str | None, databases: int) -> Address | None:
+    """An address that each of several databases can have."""
+    address = None if text is None else parse_address(text)
+    if databases > 1 and address is not None and address.port != 0:
+        raise UsageProblem(
+            f"{databases} databases cannot all listen on port {address.port}.",
             unchanged="No node was started.",
             advice="Use port 0, which picks a free one for each, or `listen` in each vitra.json.",
         )
-    return _Plan(chosen, address, tuple(parse_address(peer) for peer in peers))
+    return address
 
 
 def _chosen(settings: Settings, directories: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -173,4 +202,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
     words = [] if options["listen"] is None else ["--listen", options["listen"]]
     for peer in options["peers"]:
         words += ["--peer", peer]
-    return [*words, "--no-swarm"] if options["no_swarm"] else words
+    if options["http"] is not None:
+        words += ["--http", options["http"]]
+    names = ("no_swarm", "allow_writes")
+    return words + [f"--{name.replace('_', '-')}" for name in names if options[name]]
