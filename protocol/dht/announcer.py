@@ -138,28 +138,37 @@ class Announcer:
 
     def _take_back(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
+            self._rpc.farewells += 1
             self._rpc.request(
                 address,
                 Command.FIND_PEER,
                 target=self._target,
                 on_answer=self._unannounce_at(address),
+                on_failure=self._said,
                 retries=1,
             )
 
+    def _said(self, _answer: Answer | None = None) -> None:
+        self._rpc.farewells -= 1
+
     def _unannounce_at(self, address: Address) -> Callable[[Answer], None]:
         def answered(answer: Answer) -> None:
-            if answer.id is None or answer.response.token is None:
+            value = None
+            if answer.id is not None and answer.response.token is not None:
+                reply = CloseReply(0, answer.id, address, answer.response)
+                value = signed_announce(namespaces.UNANNOUNCE, self._target, reply, self._key_pair)
+            if value is None:
+                self._said()
                 return
-            reply = CloseReply(0, answer.id, address, answer.response)
-            value = signed_announce(namespaces.UNANNOUNCE, self._target, reply, self._key_pair)
-            if value is not None:
-                self._rpc.request(
-                    address,
-                    Command.UNANNOUNCE,
-                    target=self._target,
-                    value=value,
-                    token=answer.response.token,
-                    retries=1,
-                )
+            self._rpc.request(
+                address,
+                Command.UNANNOUNCE,
+                target=self._target,
+                value=value,
+                token=answer.response.token,
+                on_answer=self._said,
+                on_failure=self._said,
+                retries=1,
+            )
 
         return answered

@@ -87,6 +87,11 @@ class DhtNode:
         """How many of our requests were given up so far."""
         return self._rpc.requests.unanswered
 
+    @property
+    def farewells(self) -> int:
+        """How many announces are being taken back at present."""
+        return self._rpc.farewells
+
     def start(self, now: float) -> None:
         """Look for our place in the network; ``Ready`` follows."""
         self._rpc.now = now

@@ -134,6 +134,8 @@ class Rpc:
         self.table = RoutingTable(random_bytes(32), limit_subnets=config.limit_subnets)
         self.delayed = DelayedReplies(MAX_DELAYED_PINGS)
         self.later = Later()
+        # Announces that are being taken back.
+        self.farewells = 0
         self.sockets = PunchSockets(self)
         self.firewalled = config.firewalled and config.address is None
         self._handler = handler

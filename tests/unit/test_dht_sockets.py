@@ -178,6 +178,21 @@ def test_who_is_not_there_is_not_reached() -> None:
     run(main)
 
 
+def test_who_leaves_takes_its_announces_back() -> None:
+    async def main() -> None:
+        async with network(3) as nodes:
+            bootstrap = [nodes[0].local_address]
+            async with DHT.open(bootstrap, HOST) as host, host.listen(KEY) as server:
+                await server.wait_announced()
+                found = [
+                    r async for reply in nodes[-1].find_peer(KEY.public_key) for r in reply.records
+                ]
+                assert {record.public_key for record in found} == {KEY.public_key}
+            assert [reply async for reply in nodes[-1].find_peer(KEY.public_key)] == []
+
+    run(main)
+
+
 def test_a_firewall_keeps_clients_out() -> None:
     async def main() -> None:
         async with network(3) as nodes:

@@ -39,6 +39,9 @@ from .errors import ConnectionFailed
 from .udp import DatagramSocket, SocketAddress
 from .udx import UdxEndpoint
 
+# How long leaving waits for the nodes that are told that a key is not served any more.
+FAREWELL_SECONDS = 1.0
+
 Addresses = Iterable[tuple[str, int]]
 
 
@@ -93,7 +96,8 @@ class DHT:
           world: where chance, date and sockets come from.
 
         Resource handling:
-          Owns two sockets and its tasks; all streams, servers and announced keys end on leaving.
+          Owns two sockets and its tasks; all streams, servers and announced keys end on leaving,
+          which takes up to ``FAREWELL_SECONDS`` and ``udx.EXIT_SECONDS`` for what is under way.
 
         Raises:
           ConnectionFailed: the port cannot be bound, or no bootstrap node has an address.
@@ -132,6 +136,8 @@ class DHT:
                 pump.node.start(trio.current_time())
                 pump.pump()
                 yield cls(pump, endpoint, bound, pair, nursery)
+                with trio.move_on_after(FAREWELL_SECONDS):
+                    await pump.wait_farewells()
 
     # ourselves ------------------------------------------------------------------------------------
 

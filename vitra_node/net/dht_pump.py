@@ -108,6 +108,7 @@ class DhtPump:
         self._bind = bind
         self._pumping = False
         self._sleep = trio.CancelScope()
+        self._no_farewells = trio.Event()
         for number, socket in sockets.items():
             endpoint.attach(socket, self._receiver(number))
 
@@ -127,6 +128,12 @@ class DhtPump:
                 await trio.sleep_forever()
             self.node.handle_timer(trio.current_time())
             self.pump()
+
+    async def wait_farewells(self) -> None:
+        """Wait until all announces that are to be taken back are."""
+        while self.node.farewells:
+            self._no_farewells = trio.Event()
+            await self._no_farewells.wait()
 
     def pump(self) -> None:
         """Carry out what the node wants."""
@@ -151,6 +158,8 @@ class DhtPump:
                     if socket is not None:
                         socket.send(batch, hops)
             self._sleep.deadline = node.next_timer()
+            if not node.farewells:
+                self._no_farewells.set()
         finally:
             self._pumping = False
 
