@@ -36,6 +36,40 @@ class Host:
         return [event for event in self.of(Reply) if event.operation == operation]
 
 
+class Nat:
+    """A NAT before one host: lets in only what comes from where something was sent to.
+
+    Args:
+      host: its public one.
+      random: a draw below a number, for another port for every destination; None to give each
+        socket one port.
+    """
+
+    def __init__(self, host: str, random: Callable[[int], int] | None = None) -> None:
+        self.host = host
+        self._random = random
+        self._next_port = 30000
+        self._ports: dict[tuple[Address, Address | None], int] = {}
+        self._inside: dict[int, Address] = {}
+        self._opened: set[tuple[int, Address]] = set()
+
+    def outwards(self, source: Address, to: Address) -> Address:
+        """What the world sees as the source."""
+        key = (source, None if self._random is None else to)
+        port = self._ports.get(key)
+        while port is None or self._inside.get(port, source) != source:
+            self._next_port += 1
+            port = self._next_port if self._random is None else 1024 + self._random(64512)
+        self._ports[key] = port
+        self._inside[port] = source
+        self._opened.add((port, to))
+        return Address(self.host, port)
+
+    def inwards(self, source: Address, to: Address) -> Address | None:
+        """Where it arrives; None if it does not."""
+        return self._inside.get(to.port) if (to.port, source) in self._opened else None
+
+
 class Network:
     """Delivers datagrams late, or not at all.
 
@@ -43,11 +77,13 @@ class Network:
       now: seconds.
       hosts: by address.
       bytes_sent: by sender and receiver.
+      nats: by the hosts inside.
     """
 
     def __init__(self, seed: int, *, loss: float = 0.0, latency: float = 0.05) -> None:
         self.now = 0.0
         self.hosts: dict[Address, Host] = {}
+        self.nats: dict[str, Nat] = {}
         self.random = Random(seed)
         self.loss = loss
         self.latency = latency
@@ -85,9 +121,12 @@ class Network:
     def pump(self, host: Host) -> None:
         """Take what a node has to say."""
         for datagram in host.node.datagrams_to_send(self.now):
+            source = self.source_of(host, datagram.socket)
+            nat = self.nats.get(source.host)
+            if nat is not None:
+                source = nat.outwards(source, datagram.address)
             # What may pass a few routers only never arrives.
             if not datagram.hops:
-                source = self.source_of(host, datagram.socket)
                 self.send(datagram.data, source, datagram.address)
         while (event := host.node.next_event()) is not None:
             host.events.append(event)
@@ -122,7 +161,11 @@ class Network:
         timer = self._timers[0][0] if self._timers else end
         self.now = max(self.now, min(arrival, timer, end))
         if arrival <= self.now and self._arrivals:
-            _, _, data, source, to = heappop(self._arrivals)
+            _, _, data, source, public = heappop(self._arrivals)
+            to = public
+            for nat in self.nats.values():
+                if nat.host == public.host:
+                    to = nat.inwards(source, public) or Address("", 0)
             host, socket = self._sockets.get(to, (self.hosts.get(to), SERVER_SOCKET))
             if host is not None and host.alive:
                 host.node.receive_datagram_untrusted(data, source, self.now, socket)

@@ -21,7 +21,7 @@ from ..errors import DecodeError, HandshakeError, RemoteProtocolError
 from ..noise.handshake import Handshake
 from . import namespaces
 from .addresses import Address, is_reserved
-from .events import ConnectFailed, ConnectionReady
+from .events import ConnectFailed, ConnectionReady, RelayWanted
 from .handshake_box import (
     HandshakeBox,
     Mode,
@@ -31,10 +31,12 @@ from .handshake_box import (
 from .holepunch_payload import holepunch_secret
 from .messages import Command
 from .noise_payload import (
+    RELAY_TOKEN_BYTES,
     VERSION,
     Firewall,
     NoisePayload,
     PayloadError,
+    RelayThrough,
     UdxInfo,
     decode_noise_payload_untrusted,
     encode_noise_payload,
@@ -61,6 +63,7 @@ class Connect:
       public_key: the peer's, 32 bytes.
       stream_id: our end of the UDX stream.
       relays: nodes that may know the way, tried first.
+      relay_through: key of a blind relay to meet at while the direct way is looked for.
 
     Raises:
       HandshakeError: the public key is not one.
@@ -74,6 +77,7 @@ class Connect:
         public_key: bytes,
         stream_id: int,
         relays: tuple[Address, ...],
+        relay_through: bytes | None = None,
     ) -> None:
         self.attempt = attempt
         self._rpc = rpc
@@ -81,6 +85,9 @@ class Connect:
         self._public_key = public_key
         self._target = blake2b_256(public_key)
         self._stream_id = stream_id
+        self._relay: RelayThrough | None = None
+        if relay_through is not None:
+            self._relay = RelayThrough(relay_through, rpc.random_bytes(RELAY_TOKEN_BYTES))
         self._ephemeral_seed = rpc.random_bytes(SEED_BYTES)
         self._payload = encode_noise_payload(self._own_payload())
         self._handshake, self._message = self._new_handshake()
@@ -135,6 +142,7 @@ class Connect:
             firewall=Firewall.UNKNOWN if public is None else Firewall.OPEN,
             addresses4=local if public is None else (public, *local),
             udx=UdxInfo(self._stream_id),
+            relay_through=self._relay,
         )
 
     def _new_handshake(self) -> tuple[Handshake, bytes]:
@@ -241,9 +249,11 @@ class Connect:
             public = (a for a in payload.addresses4 if not is_reserved(a.host))
             self._ready(next(public, peer), payload, answer)
         elif not self._rpc.firewalled and self._rpc.address is not None:
+            self._meet_at_relay(payload)
             self._ready(None, payload, answer)
         else:
             self._stop_asking()
+            self._meet_at_relay(payload)
             start = self._rpc.now
             if answer.response.to.host == peer.host and self._try_neighbour(payload, answer):
                 start += _HEAD_START_SECONDS
@@ -253,6 +263,22 @@ class Connect:
                     self._punch_hole(asked, peer, payload, answer)
 
             self._rpc.later.at(start, punch)
+
+    def _meet_at_relay(self, payload: NoisePayload) -> None:
+        relay = payload.relay_through or self._relay
+        if relay is not None:
+            self._rpc.events.append(
+                RelayWanted(
+                    attempt=self.attempt,
+                    session=None,
+                    local_public_key=self._key_pair.public_key,
+                    handshake=self._handshake.result,
+                    local_stream_id=self._stream_id,
+                    remote=payload,
+                    relay=relay,
+                    is_initiator=payload.relay_through is None,
+                )
+            )
 
     def _try_neighbour(self, payload: NoisePayload, answer: Answer) -> bool:
         """Both are behind one address: try the peer's local one. Gives whether it has one."""

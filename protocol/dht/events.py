@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..limits import MEETING_SECONDS
 from ..noise.handshake import HandshakeResult
 from .addresses import Address
-from .noise_payload import NoisePayload
+from .noise_payload import NoisePayload, RelayThrough
 from .records import MutableValue, PeerRecord
 
 
@@ -125,6 +125,33 @@ class ConnectionReady:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayWanted:
+    """A handshake succeeded, and one of the peers named a blind relay to meet at meanwhile.
+
+    Another event still tells how the direct way ends.
+
+    Attributes:
+      attempt: number of the connect, or None on the server side.
+      session: number of the server's handshake, or None for a client.
+      local_public_key: of our side, 32 bytes.
+      handshake: keys and hash of the Noise handshake, and the peer's key.
+      local_stream_id: our UDX stream id.
+      remote: the peer's payload; ``remote.udx`` is never None.
+      relay: where to meet.
+      is_initiator: whether we named it.
+    """
+
+    attempt: int | None
+    session: int | None
+    local_public_key: bytes
+    handshake: HandshakeResult
+    local_stream_id: int
+    remote: NoisePayload
+    relay: RelayThrough
+    is_initiator: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectFailed:
     """A connect ended without a handshake.
 
@@ -186,6 +213,7 @@ Event = (
     | OperationDone
     | Announced
     | ConnectionReady
+    | RelayWanted
     | ConnectFailed
     | HandshakeReceived
 )

@@ -14,7 +14,7 @@ Wire facts: specs/13-dht.md sections 9 and 10; npm ``hyperdht``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..crypto.hashes import blake2b_256
@@ -33,16 +33,18 @@ from ..noise.handshake import Handshake
 from . import namespaces
 from .addresses import Address
 from .announcer import Announcer
-from .events import ConnectionReady, HandshakeReceived
+from .events import ConnectionReady, HandshakeReceived, RelayWanted
 from .handshake_box import HandshakeBox, HolepunchBox, Mode, encode_handshake_box
 from .holepunch_payload import holepunch_secret
 from .messages import Command
 from .noise_payload import (
+    RELAY_TOKEN_BYTES,
     VERSION,
     Firewall,
     HolepunchInfo,
     NoisePayload,
     PayloadError,
+    RelayThrough,
     UdxInfo,
     decode_noise_payload_untrusted,
     encode_noise_payload,
@@ -103,8 +105,11 @@ class Server:
       announcer: makes the key findable.
     """
 
-    def __init__(self, rpc: Rpc, sessions: Sessions, key_pair: KeyPair) -> None:
+    def __init__(
+        self, rpc: Rpc, sessions: Sessions, key_pair: KeyPair, relay_through: bytes | None = None
+    ) -> None:
         self.key_pair = key_pair
+        self._relay_through = relay_through
         self.announcer = Announcer(rpc, key_pair)
         self.target = blake2b_256(key_pair.public_key)
         self._rpc = rpc
@@ -198,8 +203,14 @@ class Server:
         is_direct = route.relay is None
         can_dial = is_direct or session.remote.firewall == Firewall.OPEN
         host = route.client.host
-        payload = self._payload(session.number, stream_id)
+        relay: RelayThrough | None = None
+        if self._relay_through is not None and not can_dial:
+            token = self._rpc.random_bytes(RELAY_TOKEN_BYTES)
+            relay = RelayThrough(self._relay_through, token)
+        payload = replace(self._payload(session.number, stream_id), relay_through=relay)
         self._answer(session, payload)
+        if not can_dial:
+            self._meet_at_relay(session, stream_id, relay)
         seconds = MEETING_SECONDS
         if payload.holepunch is not None and not can_dial:
             secret = holepunch_secret(session.handshake.result.hash)
@@ -221,6 +232,22 @@ class Server:
                 seconds=seconds,
             )
         )
+
+    def _meet_at_relay(self, session: _Session, stream_id: int, own: RelayThrough | None) -> None:
+        relay = own or session.remote.relay_through
+        if relay is not None:
+            self._rpc.events.append(
+                RelayWanted(
+                    attempt=None,
+                    session=session.number,
+                    local_public_key=self.key_pair.public_key,
+                    handshake=session.handshake.result,
+                    local_stream_id=stream_id,
+                    remote=session.remote,
+                    relay=relay,
+                    is_initiator=own is not None,
+                )
+            )
 
     def refuse(self, session: _Session) -> None:
         """Never answer this client's message; it does not learn that we are here."""

@@ -236,6 +236,7 @@ class DhtNode:
         stream_id: int,
         now: float,
         relays: tuple[Address, ...] = (),
+        relay_through: bytes | None = None,
     ) -> int:
         """Find a peer by key; ``ConnectionReady`` or ``ConnectFailed`` follows.
 
@@ -244,6 +245,7 @@ class DhtNode:
           public_key: the peer's, 32 bytes.
           stream_id: our end of the UDX stream, a free id.
           relays: nodes that may know the way, such as those of a topic's record.
+          relay_through: key of a blind relay to meet at while the direct way is looked for.
 
         Raises:
           HandshakeError: the public key is not one.
@@ -254,7 +256,9 @@ class DhtNode:
         if running >= MAX_CONNECT_ATTEMPTS:
             raise LocalProtocolError("too many connections are being opened")
         self._attempts += 1
-        connect = Connect(self._rpc, self._attempts, key_pair, public_key, stream_id, relays)
+        connect = Connect(
+            self._rpc, self._attempts, key_pair, public_key, stream_id, relays, relay_through
+        )
         self._connects[self._attempts] = connect
         connect.start()
         return self._attempts
@@ -265,8 +269,10 @@ class DhtNode:
         if connect is not None:
             connect.cancel()
 
-    def listen(self, key_pair: KeyPair, now: float) -> None:
+    def listen(self, key_pair: KeyPair, now: float, relay_through: bytes | None = None) -> None:
         """Announce a key and take its handshakes; ``Announced`` follows, now and again.
+
+        ``relay_through``: key of a blind relay to meet clients at that have no direct way yet.
 
         Raises:
           LocalProtocolError: the key listens already.
@@ -274,7 +280,7 @@ class DhtNode:
         self._rpc.now = now
         if key_pair.public_key in self._servers:
             raise LocalProtocolError("this key listens already")
-        server = Server(self._rpc, self._sessions, key_pair)
+        server = Server(self._rpc, self._sessions, key_pair, relay_through)
         self._servers[key_pair.public_key] = server
         self._router.servers[server.target] = server
         server.announcer.start()

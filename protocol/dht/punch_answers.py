@@ -79,6 +79,8 @@ class PunchAnswers:
                 self._rpc, initiator=False, on_connect=_nowhere, on_end=lambda: None
             )
         puncher = self._puncher
+        if puncher.over:
+            return
         token = host_token(self._local_secret, client.host) if own_relay else None
         if incoming.socket == puncher.socket:
             puncher.nat.add(incoming.request.to, incoming.source)

@@ -62,9 +62,10 @@ class Child:
             "local": dht.local_address,
         }
 
-    async def listen(self, node: int, **_: Any) -> Any:
+    async def listen(self, node: int, relayThrough: str = "", **_: Any) -> Any:  # noqa: N803
         """A server that says everything back."""
-        server = await self._keep(self.nodes[node].listen())
+        relay = bytes.fromhex(relayThrough) or None
+        server = await self._keep(self.nodes[node].listen(relay_through=relay))
         self._nursery.start_soon(self._echo, server)
         await server.wait_announced()
         return {"key": server.public_key.hex()}
@@ -83,22 +84,34 @@ class Child:
             async for connection in server:
                 nursery.start_soon(answer, Talk(connection))
 
-    async def ask(self, node: int, key: str, message: str) -> Any:
+    async def ask(
+        self, node: int, key: str, message: str, relay: str = "", patience: float = 0
+    ) -> Any:
         """Connect, say something, and give what comes back, and where from."""
         began = trio.current_time()
         try:
-            connection = await self.nodes[node].connect(bytes.fromhex(key))
+            connection = await self.nodes[node].connect(
+                bytes.fromhex(key), relay_through=bytes.fromhex(relay) or None
+            )
         except ConnectionFailed as error:
             return {"failed": str(error)}
         took = trio.current_time() - began
         async with Talk(connection) as talk:
             await talk.send(bytes.fromhex(message))
             said = await talk.receive()
-            return {
+            result = {
                 "said": None if said is None else said.hex(),
                 "host": connection.address[0],
                 "seconds": took,
             }
+            if patience:
+                # For a better way than the one through a relay.
+                with trio.move_on_after(patience):
+                    await connection.stream.wait_moved()
+                await talk.send(bytes.fromhex(message))
+                assert await talk.receive() == said
+                result["then"] = connection.stream.remote_address[0]
+            return result
 
 
 async def main() -> None:

@@ -7,8 +7,10 @@
     unshare --map-root-user --mount --net python -m tests.interop.nat_lab CALL …
 
 ``CALL`` is "CLIENT>SERVER": each "a" or "b" (behind that NAT) or "a2", and "py" or "js", such as
-"a/py>b/js"; NATs whose ports are random are named in ``--random``. It prints what came of each call
-as a JSON line. Everything vanishes with the process, and nothing can leave it.
+"a/py>b/js"; NATs whose ports are random are named in ``--random``; ``--relay client`` or ``server``
+has that side name a blind relay, npm ``blind-relay`` in the core, and ``--patience`` gives our
+clients time to leave it again. It prints what came of each call as a JSON line. Everything vanishes
+with the process, and nothing can leave it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from .js_peer import JsPeer, JsPeerError
 
 ROOT = Path(__file__).parents[2]
 CORE_HOSTS = [f"5.0.{n}.1" for n in range(1, 7)]
+RELAY_HOST = "5.0.7.1"
 SECONDS = 60
 
 _RULES = """
@@ -67,7 +71,7 @@ def build(random: list[str]) -> None:
         sh(f"ip -n {name} link set lo up")
     sh("ip -n core link add internet type bridge")
     sh("ip -n core link set internet up")
-    for host in CORE_HOSTS:
+    for host in (*CORE_HOSTS, RELAY_HOST):
         sh(f"ip -n core address add {host}/8 dev internet")
     for number, name in ((1, "a"), (2, "b")):
         nat = f"nat-{name}"
@@ -98,7 +102,9 @@ def peer(place: str) -> JsPeer:
     return JsPeer("", program=[*enter, sys.executable, "-m", "tests.interop.dht_child"])
 
 
-async def call(route: str, bootstrap: list[Any]) -> dict[str, Any]:
+async def call(
+    route: str, bootstrap: list[Any], client_relay: str, server_relay: str, patience: float
+) -> dict[str, Any]:
     """One peer calls another."""
     calling, called = route.split(">")
     options: dict[str, Any] = {"bootstrap": [bootstrap], "host": "0.0.0.0"}
@@ -109,21 +115,32 @@ async def call(route: str, bootstrap: list[Any]) -> dict[str, Any]:
             (await client.call("state", node=guest["node"]))["firewalled"],
             (await server.call("state", node=host["node"]))["firewalled"],
         ]
-        key = (await server.call("listen", node=host["node"], echo=True))["key"]
+        listening = await server.call(
+            "listen", node=host["node"], echo=True, relayThrough=server_relay
+        )
+        key = listening["key"]
         if calling.endswith("/py"):
             result = await client.call(
-                "ask", node=guest["node"], key=key, message="abcd", seconds=SECONDS
+                "ask",
+                node=guest["node"],
+                key=key,
+                message="abcd",
+                relay=client_relay,
+                patience=patience,
+                seconds=SECONDS,
             )
         else:
-            result = await ask_js(client, guest["node"], key)
+            result = await ask_js(client, guest["node"], key, client_relay)
         return {"call": route, "firewalled": firewalled, **result}
 
 
-async def ask_js(client: JsPeer, node: int, key: str) -> dict[str, Any]:
+async def ask_js(client: JsPeer, node: int, key: str, relay: str) -> dict[str, Any]:
     """The same from JavaScript."""
     began = trio.current_time()
     try:
-        stream = await client.call("connect", node=node, key=key, seconds=SECONDS)
+        stream = await client.call(
+            "connect", node=node, key=key, relayThrough=relay, seconds=SECONDS
+        )
     except JsPeerError as error:
         return {"failed": error.code}
     took = trio.current_time() - began
@@ -132,18 +149,35 @@ async def ask_js(client: JsPeer, node: int, key: str) -> dict[str, Any]:
     return {"said": said["data"], "host": stream["host"], "seconds": took}
 
 
-async def main(calls: list[str]) -> None:
+async def main(calls: list[str], relayed_by: str, patience: float) -> None:
     os.chdir(ROOT)
-    async with peer("core/py") as core:
-        network = await core.call("network", hosts=CORE_HOSTS)
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(peer("core/py"))
+        bootstrap = (await core.call("network", hosts=CORE_HOSTS))["bootstrap"]
+        key = ""
+        if relayed_by:
+            relay = await stack.enter_async_context(peer("core/js"))
+            opened = await relay.call(
+                "open", bootstrap=[bootstrap], host=RELAY_HOST, firewalled=False
+            )
+            key = (await relay.call("relay", node=opened["node"]))["key"]
         for route in calls:
-            print(json.dumps(await call(route, network["bootstrap"])), flush=True)
+            result = await call(
+                route,
+                bootstrap,
+                key if relayed_by == "client" else "",
+                key if relayed_by == "server" else "",
+                patience,
+            )
+            print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--random", action="append", default=[])
+    parser.add_argument("--relay", default="")
+    parser.add_argument("--patience", type=float, default=0)
     parser.add_argument("calls", nargs="+")
     arguments = parser.parse_args()
     build(arguments.random)
-    trio.run(main, arguments.calls)
+    trio.run(main, arguments.calls, arguments.relay, arguments.patience)

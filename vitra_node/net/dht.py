@@ -15,6 +15,7 @@ strangers reach the first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -22,12 +23,14 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address, is_reserved
-from protocol.dht.events import OperationDone, Reply
+from protocol.dht.events import OperationDone, RelayWanted, Reply
 from protocol.dht.node import DhtNode
 from protocol.dht.records import MutableValue, sign_mutable
 from protocol.dht.requests import CLIENT_SOCKET, SERVER_SOCKET
 from protocol.dht.rpc import NodeConfig
 from protocol.errors import ProtocolError
+from protocol.mux.blind_relay import Pair
+from protocol.noise.secret_stream import STREAM_HEADER_BYTES
 
 from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
@@ -36,8 +39,11 @@ from .dht_connection import DhtConnection, Meeting
 from .dht_pump import DhtPump, Running, as_address
 from .dht_server import DhtServer, Firewall
 from .errors import ConnectionFailed
+from .relay_link import hold_link
 from .udp import DatagramSocket, SocketAddress
 from .udx import UdxEndpoint
+
+log = logging.getLogger("vitra.net")
 
 # How long leaving waits for the nodes that are told that a key is not served any more.
 FAREWELL_SECONDS = 1.0
@@ -59,13 +65,16 @@ class DHT:
         sockets: dict[int, DatagramSocket],
         key_pair: KeyPair,
         nursery: trio.Nursery,
+        world: World,
     ) -> None:
         self.key_pair = key_pair
+        self._world = world
         self._pump = pump
         self._node = pump.node
         self._endpoint = endpoint
         self._sockets = sockets
         self._nursery = nursery
+        pump.on_relay = self._try_relay
 
     @classmethod
     @asynccontextmanager
@@ -135,7 +144,7 @@ class DHT:
                 nursery.start_soon(pump.run_timer)
                 pump.node.start(trio.current_time())
                 pump.pump()
-                yield cls(pump, endpoint, bound, pair, nursery)
+                yield cls(pump, endpoint, bound, pair, nursery, world)
                 with trio.move_on_after(FAREWELL_SECONDS):
                     await pump.wait_farewells()
 
@@ -289,13 +298,20 @@ class DHT:
     # connections ----------------------------------------------------------------------------------
 
     async def connect(
-        self, public_key: bytes, key_pair: KeyPair | None = None, relays: Addresses = ()
+        self,
+        public_key: bytes,
+        key_pair: KeyPair | None = None,
+        relays: Addresses = (),
+        *,
+        relay_through: bytes | None = None,
     ) -> DhtConnection:
         """Connect to a listening key.
 
         Args:
           key_pair: who we are to it.
           relays: nodes that may know the way, such as ``relay_addresses`` of a topic's record.
+          relay_through: key of a blind relay to meet at if the direct way takes longer; the
+            connection moves to the direct way if there is one.
 
         Raises:
           ConnectionFailed: it was not found, refused, or could not be reached; the text says which.
@@ -310,6 +326,7 @@ class DHT:
                 meeting.stream.stream_id,
                 trio.current_time(),
                 _tuple(relays),
+                relay_through,
             )
             self._pump.attempts[number] = meeting
             self._pump.pump()
@@ -318,22 +335,28 @@ class DHT:
         except ProtocolError as error:
             raise ConnectionFailed(str(error)) from error
         finally:
-            if number is not None and self._pump.attempts.pop(number, None) is not None:
-                self._node.cancel_connect(number)
-                self._pump.pump()
+            # One that stands may still find a better way.
             if not met:
+                if number is not None and self._pump.attempts.pop(number, None) is not None:
+                    self._node.cancel_connect(number)
+                    self._pump.pump()
                 meeting.give_up()
         return connection
 
     @asynccontextmanager
     async def listen(
-        self, key_pair: KeyPair | None = None, *, firewall: Firewall | None = None
+        self,
+        key_pair: KeyPair | None = None,
+        *,
+        firewall: Firewall | None = None,
+        relay_through: bytes | None = None,
     ) -> AsyncIterator[DhtServer]:
         """Be found and connected to under a key, which is announced and kept announced.
 
         Args:
           firewall: asked for each client's public key; true refuses the client, which then learns
             nothing, not even that we are here.
+          relay_through: key of a blind relay to meet clients at that have no direct way yet.
 
         Resource handling:
           On leaving, the key's announces are taken back, and connections that nobody took end.
@@ -343,7 +366,7 @@ class DHT:
           LocalProtocolError: the key listens already.
         """
         pair = key_pair or self.key_pair
-        self._node.listen(pair, trio.current_time())
+        self._node.listen(pair, trio.current_time(), relay_through)
         async with open_owned_nursery() as nursery:
             server = DhtServer(self._pump, self._endpoint, pair, firewall, nursery)
             self._pump.servers[pair.public_key] = server.take
@@ -355,6 +378,20 @@ class DHT:
                 self._node.unlisten(pair.public_key, trio.current_time())
                 server.close()
                 self._pump.pump()
+
+    def _try_relay(self, event: RelayWanted, meeting: Meeting) -> None:
+        meeting.want_relay(event)
+        self._nursery.start_soon(self._meet_at_relay, event, meeting)
+
+    async def _meet_at_relay(self, event: RelayWanted, meeting: Meeting) -> None:
+        pair = Pair(event.is_initiator, event.relay.token, event.local_stream_id)
+        try:
+            connection = await self.connect(event.relay.public_key)
+            header = self._world.random_bytes(STREAM_HEADER_BYTES)
+            await hold_link(connection, meeting, self.key_pair.public_key, pair, header)
+        except ConnectionFailed as error:
+            log.info("a relay is of no use: %s", error)
+            meeting.lose_relay()
 
 
 class Lookup:

@@ -21,6 +21,7 @@ from protocol.dht.events import (
     HandshakeReceived,
     OperationDone,
     Ready,
+    RelayWanted,
     Reply,
     SocketUnwanted,
     SocketWanted,
@@ -35,7 +36,7 @@ from .udx import DatagramHandler, UdxEndpoint
 
 log = logging.getLogger("vitra.net")
 
-ServerEvent = Announced | HandshakeReceived | ConnectionReady
+ServerEvent = Announced | HandshakeReceived | ConnectionReady | RelayWanted
 
 
 class Running:
@@ -83,6 +84,7 @@ class DhtPump:
       operations: by number.
       attempts: by number.
       servers: who takes the events of a listening key.
+      on_relay: tries a blind relay for a meeting.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class DhtPump:
         self.operations: dict[int, Running] = {}
         self.attempts: dict[int, Meeting] = {}
         self.servers: dict[bytes, Callable[[ServerEvent], None]] = {}
+        self.on_relay: Callable[[RelayWanted, Meeting], None] = _no_relay
         self._endpoint = endpoint
         self._sockets = sockets
         self._bind = bind
@@ -175,7 +178,14 @@ class DhtPump:
                 meeting = self.attempts.pop(number, None)
                 if meeting is not None:
                     meeting.take(event, self.socket_of(event))
-            case ConnectionReady(local_public_key=key) | HandshakeReceived(local_public_key=key):
+            case RelayWanted(attempt=int(number)):
+                if number in self.attempts:
+                    self.on_relay(event, self.attempts[number])
+            case (
+                ConnectionReady(local_public_key=key)
+                | HandshakeReceived(local_public_key=key)
+                | RelayWanted(local_public_key=key)
+            ):
                 self._tell_server(key, event)
             case Announced(public_key=key):
                 self._tell_server(key, event)
@@ -208,6 +218,10 @@ class DhtPump:
         take = self.servers.get(key)
         if take is not None:
             take(event)
+
+
+def _no_relay(_event: RelayWanted, meeting: Meeting) -> None:
+    meeting.lose_relay()
 
 
 def as_address(address: tuple[str, int]) -> Address:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import trio
 
 from protocol.crypto.keys import KeyPair
-from protocol.dht.events import Announced, ConnectionReady, HandshakeReceived
-from protocol.limits import MAX_HALF_OPEN_HANDSHAKES
+from protocol.dht.events import Announced, ConnectionReady, HandshakeReceived, RelayWanted
+from protocol.limits import MAX_HALF_OPEN_HANDSHAKES, PUNCHED_MEETING_SECONDS
 
 from .dht_connection import DhtConnection, Meeting
 from .dht_pump import DhtPump, ServerEvent
@@ -93,6 +93,8 @@ class DhtServer:
                 meeting, scope = self._meetings[session]
                 meeting.take(event, self._pump.socket_of(event))
                 self._nursery.start_soon(self._meet, session, meeting, scope)
+            case RelayWanted(session=int(session)):
+                self._pump.on_relay(event, self._meetings[session][0])
 
     def _answer(self, event: HandshakeReceived) -> None:
         node, now = self._pump.node, trio.current_time()
@@ -117,6 +119,9 @@ class DhtServer:
             with scope:
                 self._give.send_nowait(await meeting.meet())
                 met = True
+                # What leads to a direct way is needed until there is one.
+                with trio.move_on_after(PUNCHED_MEETING_SECONDS):
+                    await meeting.wait_direct()
         except (ConnectionFailed, trio.WouldBlock, trio.BrokenResourceError):
             # A client that does not come is no news, and one too many comes again.
             pass

@@ -9,7 +9,7 @@ from operator import index
 import trio
 
 from protocol.errors import DecodeError
-from protocol.udx.events import CloseReason, MessageReceived, StreamClosed
+from protocol.udx.events import CloseReason, MessageReceived, RemoteMoved, StreamClosed
 from protocol.udx.stream import UdxStream
 
 from .udp import DatagramSocket, SocketAddress
@@ -59,6 +59,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self._writable = trio.Event()
         self._over = trio.Event()
         self._heard = trio.Event()
+        self._moved = trio.Event()
         self._delivered = trio.Event()
         self._messages: deque[bytes] = deque()
         self._message_waiting = trio.Event()
@@ -119,6 +120,16 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         if self.close_reason is not None and not self._stream.unread_bytes:
             raise trio.BrokenResourceError(self.close_reason.value)
 
+    async def wait_moved(self) -> None:
+        """Wait until it has moved to another address, and the peer has all that was sent before.
+
+        Raises:
+          trio.BrokenResourceError: the stream ended instead.
+        """
+        await self._moved.wait()
+        if self.close_reason is not None:
+            raise trio.BrokenResourceError(self.close_reason.value)
+
     def change_remote(self, socket: DatagramSocket, remote_id: int, address: SocketAddress) -> None:
         """Go on at another address.
 
@@ -171,6 +182,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
                 if not self._closed:
                     self._messages.append(event.data)
                     self._message_waiting.set()
+            elif type(event) is RemoteMoved:
+                self._moved.set()
             else:
                 self._readable.set()
                 if type(event) is StreamClosed:
@@ -208,6 +221,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
     def _end(self, reason: CloseReason) -> None:
         self.close_reason = reason
         self._heard.set()
+        self._moved.set()
         self._close_by = float("inf")
         self._over.set()
         self._writable.set()

@@ -3,6 +3,7 @@
 // Events: `connection` (a client of a server here), `data`, `close` (of a stream; with the error, if any).
 import { Handles, bytes, emit, hex, serve } from './rpc.mjs'
 import DHT from 'hyperdht'
+import blindRelay from 'blind-relay'
 import createTestnet from 'hyperdht/testnet.js'
 
 const HOST = '127.0.0.1'
@@ -60,7 +61,8 @@ serve({
     await nodes.get(node).destroy()
   },
 
-  async listen ({ node, seed, echo, ...opts }) {
+  async listen ({ node, seed, echo, relayThrough, ...opts }) {
+    if (relayThrough) opts.relayThrough = bytes(relayThrough)
     const server = nodes.get(node).createServer(opts, (stream) => {
       const handle = follow(stream, echo)
       stream.on('open', () => emit('connection', { server: number, stream: handle, key: hex(stream.remotePublicKey), port: stream.rawStream.remotePort }))
@@ -68,6 +70,18 @@ serve({
     const number = servers.add(server)
     await server.listen(keyPair(seed) || DHT.keyPair())
     return { server: number, key: hex(server.publicKey), relays: server.relayAddresses.map((a) => [a.host, a.port]) }
+  },
+
+  // Carries the streams of others.
+  async relay ({ node }) {
+    const dht = nodes.get(node)
+    const relay = new blindRelay.Server({ createStream: dht.createRawStream.bind(dht) })
+    const server = dht.createServer((stream) => {
+      stream.on('error', () => {})
+      relay.accept(stream, { id: stream.remotePublicKey }).on('error', () => {})
+    })
+    await server.listen(DHT.keyPair())
+    return { key: hex(server.publicKey) }
   },
 
   async unlisten ({ server }) {
@@ -84,6 +98,11 @@ serve({
     const handle = follow(stream, echo)
     if (!(await stream.opened)) throw stream.failure || new Error('not opened')
     return { stream: handle, key: hex(stream.publicKey), host: stream.rawStream.remoteHost, port: stream.rawStream.remotePort }
+  },
+
+  where ({ stream }) {
+    const { remoteHost, remotePort } = streams.get(stream).rawStream
+    return { host: remoteHost, port: remotePort }
   },
 
   write ({ stream, data }) {
