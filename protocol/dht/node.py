@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from ..crypto.keys import KeyPair
 from ..errors import LocalProtocolError, RemoteProtocolError
-from ..limits import MAX_CONNECT_ATTEMPTS
+from ..limits import MAX_CONNECT_ATTEMPTS, MAX_DHT_RELAYS
 from .addresses import Address
 from .connecting import Connect
 from .events import Event
@@ -294,10 +294,14 @@ class DhtNode:
             server.close()
 
     def relay_addresses(self, public_key: bytes) -> tuple[Address, ...]:
-        """The nodes that introduce clients to a listening key."""
+        """Where clients of a listening key are introduced: first by us if we are open."""
         server = self._servers.get(public_key)
-        relays = server.announcer.relays if server is not None else ()
-        return tuple(route.relay_address for route in relays)
+        if server is None or not server.announcer.relays:
+            return ()
+        relays = tuple(route.relay_address for route in server.announcer.relays)
+        address = None if self.firewalled else self.address
+        own = () if address is None else (address,)
+        return (own + relays)[:MAX_DHT_RELAYS]
 
     def accept(self, session: int, stream_id: int, now: float) -> bool:
         """Answer a ``HandshakeReceived``; ``ConnectionReady`` follows. False: it is too late.

@@ -117,3 +117,14 @@ async def test_reading_a_hyperbee(tmp_path: Path) -> None:
         port = (await peer.call("net.listen", store=store))["port"]
         lines = await run("bee", f"127.0.0.1:{port}", core["key"])
         assert lines == ["Entry(seq=2, key=b'b', value=b'2')", "b'a' b'1'", "b'b' b'2'"]
+
+
+async def test_finding_a_peer(tmp_path: Path) -> None:
+    async with JsPeer("dht_peer.mjs") as peer:
+        network = await peer.call("testnet", size=4)
+        node = await peer.call("open", bootstrap=[[network["host"], network["port"]]])
+        shared = await peer.call(
+            "share", node=node["node"], path=str(tmp_path), blocks=[b"found".hex()]
+        )
+        lines = await run("find", str(network["port"]), shared["key"])
+        assert lines == ["b'found'"]

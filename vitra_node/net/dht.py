@@ -111,6 +111,8 @@ class DHT:
         Raises:
           ConnectionFailed: the port cannot be bound, or no bootstrap node has an address.
         """
+        if ":" in host:
+            raise ConnectionFailed(f"{host} cannot be bound: this network has IPv4 addresses only")
         pair = key_pair or KeyPair.from_seed(world.random_bytes(SEED_BYTES))
         nodes = await resolve(PUBLIC_BOOTSTRAP if bootstrap is None else bootstrap)
         async with UdxEndpoint(world) as endpoint:

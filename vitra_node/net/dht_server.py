@@ -54,7 +54,10 @@ class DhtServer:
 
     @property
     def relay_addresses(self) -> tuple[SocketAddress, ...]:
-        """The nodes that introduce clients; for the records of topics. Empty before announcing."""
+        """Where clients are introduced: at our own address if it is open, and by nodes.
+
+        Three at most, for the records of topics. Empty before announcing.
+        """
         return self._pump.node.relay_addresses(self.public_key)
 
     @property
@@ -67,7 +70,11 @@ class DhtServer:
         await self._announced.wait()
 
     async def accept(self) -> DhtConnection:
-        """The next connection."""
+        """The next connection.
+
+        Raises:
+          trio.ClosedResourceError: it listens no more; iterating ends instead.
+        """
         while True:
             connection = await self._take.receive()
             # It may have broken while nobody took it.
@@ -78,7 +85,10 @@ class DhtServer:
         return self
 
     async def __anext__(self) -> DhtConnection:
-        return await self.accept()
+        try:
+            return await self.accept()
+        except trio.ClosedResourceError:
+            raise StopAsyncIteration from None
 
     # for the pump ---------------------------------------------------------------------------------
 

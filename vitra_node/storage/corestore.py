@@ -12,6 +12,7 @@ import trio
 from protocol.crypto.block_encryption import ENCRYPTION_KEY_BYTES
 from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
+from protocol.noise.handshake import HandshakeResult
 
 from ..net.session import replicate
 from ..world import REAL_WORLD, World
@@ -174,12 +175,18 @@ class Corestore:
         )
 
     async def replicate(
-        self, stream: trio.abc.Stream, *, initiator: bool, key_pair: KeyPair | None = None
+        self,
+        stream: trio.abc.Stream,
+        *,
+        initiator: bool,
+        key_pair: KeyPair | None = None,
+        handshake: HandshakeResult | None = None,
     ) -> None:
         """Replicate every log that the peer also has over ``stream``, until the peer ends it.
 
         ``initiator`` is whether this side opened the stream; ``key_pair`` identifies this side,
-        a fresh one by default. Several replications may run at a time.
+        a fresh one by default. ``handshake`` took place elsewhere, as that of a connection of the
+        DHT. Several replications may run at a time.
 
         Raises:
           ConnectionFailed: the stream broke, was too slow, or the peer broke the protocol.
@@ -189,6 +196,7 @@ class Corestore:
             self.cores,
             initiator=initiator,
             key_pair=key_pair,
+            handshake=handshake,
             wait_for_room=self.wait_for_room,
             world=self._world,
         )

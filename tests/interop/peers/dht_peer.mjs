@@ -2,6 +2,7 @@
 //
 // Events: `connection` (a client of a server here), `data`, `close` (of a stream; with the error, if any).
 import { Handles, bytes, emit, hex, serve } from './rpc.mjs'
+import Corestore from 'corestore'
 import DHT from 'hyperdht'
 import blindRelay from 'blind-relay'
 import createTestnet from 'hyperdht/testnet.js'
@@ -82,6 +83,22 @@ serve({
     })
     await server.listen(DHT.keyPair())
     return { key: hex(server.publicKey) }
+  },
+
+  // A log at `path` that whoever looks up its discovery key can download.
+  async share ({ node, path, blocks }) {
+    const dht = nodes.get(node)
+    const store = new Corestore(path)
+    const core = store.get({ name: 'log' })
+    await core.append(blocks.map(bytes))
+    const server = dht.createServer((stream) => {
+      stream.on('error', () => {})
+      store.replicate(stream)
+    })
+    closing.push(() => store.close())
+    await server.listen(dht.defaultKeyPair)
+    await dht.announce(core.discoveryKey, dht.defaultKeyPair, server.relayAddresses).finished()
+    return { key: hex(core.key) }
   },
 
   async unlisten ({ server }) {
