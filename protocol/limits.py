@@ -135,6 +135,14 @@ GOSSIP_QUESTION_SECONDS = 0.5
 # Heads that a peer showed and that it may be asked about, for each log.
 MAX_GOSSIP_SHOWN_HEADS = 64
 
+# An extract of a log in a proof: the blocks that replaying one operation reads, and the nodes
+# beside their ways up. An operation writes at most 4,096 blocks, and fuel ends one that reads many
+# more.
+MAX_EXTRACT_BLOCKS = 16_384
+MAX_EXTRACT_NODES = 65_536
+# One operation is read from one oplog.
+MAX_EVIDENCE_OPLOGS = 1
+
 # Bans --------------------------------------------------------------------------------------------
 
 # ``ban_weight`` of the faults of an address, added up: two false proofs (50) within a minute and a

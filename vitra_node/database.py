@@ -12,7 +12,6 @@ from pathlib import Path
 import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
-from protocol.transparency import frauds as protocol_frauds
 from protocol.transparency.frauds import CannotTell, Violated
 
 from .config import Address, DirectoryConfig, read_config, write_config
@@ -28,7 +27,8 @@ from .ledger.own_oplogs import OwnOplogs
 from .net.connections import Connections
 from .net.direct import DirectPeers
 from .nursery import open_owned_nursery
-from .roles.auditor import Auditor
+from .roles.auditor import Auditor, StoredOperations
+from .roles.evidence import prove_violation
 from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
@@ -373,11 +373,12 @@ class Database:
                 "Nothing of this database is here yet.", advice="Connect to a peer that has it."
             )
         seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
-        auditor = Auditor(self.index, self._oplogs, self._runner, fetch_seconds=seconds)
+        operations = StoredOperations(self._oplogs, seconds)
+        auditor = Auditor(self.index, operations, self._runner, fetch_seconds=seconds)
         started = trio.current_time()
         verdict = await auditor.run(length)
         if isinstance(verdict, Violated):
-            raise self._keep_violation(verdict, length)
+            raise await self._keep_violation(verdict, length)
         unknown = verdict if isinstance(verdict, CannotTell) else None
         return VerifyReport(
             verdict="verified" if unknown is None else "cannot tell",
@@ -390,7 +391,7 @@ class Database:
     @asynccontextmanager
     async def monitor(self) -> AsyncIterator[Monitor]:
         """Verify the index from its beginning and then as it grows; iterate for the events."""
-        auditor = Auditor(self.index, self._oplogs, self._runner)
+        auditor = Auditor(self.index, StoredOperations(self._oplogs), self._runner)
         monitor = Monitor(self.index.core, auditor, self._keep_violation)
         async with open_owned_nursery() as nursery:
             nursery.start_soon(monitor.run)
@@ -404,10 +405,14 @@ class Database:
         """One of them by its id; raises NotFound."""
         return self._frauds.find(name)
 
-    def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
-        runtime_id = verdict.state.runtime_id
-        proof = protocol_frauds.ContractFraudProof(self.key, length, runtime_id, verdict.violation)
+    async def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
+        proof = await prove_violation(self.index.core, self._oplogs, verdict, length, self._cache)
         return self._frauds.add(proof, verdict.state.operations)
+
+    @property
+    def _cache(self) -> Path | None:
+        """Where compiled contracts are kept."""
+        return None if self.directory is None else self.directory / CACHE_NAME
 
     # Network --------------------------------------------------------------------------------------
 

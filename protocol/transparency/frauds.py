@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias
 from ..encoding.paths import format_key
 from ..errors import RecordError
 from .changes import Write
+from .evidence import Evidence
 from .json_fields import (
     base64_of,
     field,
@@ -144,12 +145,14 @@ class ContractFraudProof:
       length: length of the index at which it was seen.
       runtime_id: the contract runtime of the replay, None for databases of the original.
       violation: what was found.
+      evidence: what a stranger needs to find the same; None where it could not be gathered.
     """
 
     database_key: bytes
     length: int
     runtime_id: str | None
     violation: Violation
+    evidence: Evidence | None = None
 
     def to_json(self) -> str:
         """Write the proof as JSON; ``from_json_untrusted`` gives an equal one back."""
@@ -171,8 +174,9 @@ class ContractFraudProof:
                 "actual": _write_to_json(violation.actual),
                 "expectedError": violation.expected_error,
                 "actualError": violation.actual_error,
+                "evidence": None if self.evidence is None else self.evidence.to_json(),
             },
-            indent=2,
+            indent=1,
         )
 
     @classmethod
@@ -203,7 +207,12 @@ class ContractFraudProof:
                 expected_error=optional(document, "expectedError", read_text),
                 actual_error=optional(document, "actualError", read_text),
             ),
+            evidence=optional(document, "evidence", _read_evidence),
         )
+
+
+def _read_evidence(document: Any, name: str) -> Evidence:
+    return Evidence.from_json_untrusted(field(document, name))
 
 
 def _write_to_json(write: Write | None) -> dict[str, str | None] | None:

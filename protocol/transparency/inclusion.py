@@ -9,28 +9,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from ..crypto.hashes import TreeNode
-from ..crypto.manifest import Manifest, decode_manifest_untrusted, encode_manifest
-from ..encoding.compact import Decoder
-from ..errors import DecodeError, ProofError, RecordError
+from ..crypto.manifest import Manifest
+from ..errors import ProofError
 from ..hypercore.core import CoreReader, TreeHead
 from ..hypercore.proof import BlockPart, BlockRequest, Data, Request, UpgradePart, UpgradeRequest
 from ..hypercore.prover import build_proof
 from ..hypercore.verifier import verify_first_upgrade_untrusted
 from ..limits import MAX_PROOF_NODES
 from .json_fields import (
-    as_bytes,
-    as_count,
     base64_of,
-    field,
     load_untrusted,
     optional,
     read_bytes,
     read_count,
     read_key,
 )
+from .signed_nodes import manifest_to_json, nodes_to_json, read_manifest, read_nodes
 
 PROOF_MARKER: Final = "vitraInclusionProof"
 PROOF_FORMAT: Final = 1
@@ -89,19 +85,18 @@ class InclusionProof:
     def to_json(self) -> str:
         """Write the proof as JSON; ``from_json_untrusted`` gives an equal one back."""
         upgrade = self.upgrade
-        manifest = None if self.manifest is None else encode_manifest(self.manifest)
         document = {
             PROOF_MARKER: PROOF_FORMAT,
             "logKey": self.log_key.hex(),
             "fork": self.fork,
             "index": self.block.index,
             "block": base64_of(self.block.value),
-            "path": _nodes_to_json(self.block.nodes),
+            "path": nodes_to_json(self.block.nodes),
             "length": upgrade.length,
-            "roots": _nodes_to_json(upgrade.nodes),
-            "additionalRoots": _nodes_to_json(upgrade.additional_nodes),
+            "roots": nodes_to_json(upgrade.nodes),
+            "additionalRoots": nodes_to_json(upgrade.additional_nodes),
             "signature": base64_of(upgrade.signature),
-            "manifest": base64_of(manifest),
+            "manifest": manifest_to_json(self.manifest),
         }
         return json.dumps(document, indent=1)
 
@@ -119,16 +114,16 @@ class InclusionProof:
             block=BlockPart(
                 read_count(document, "index"),
                 read_bytes(document, "block"),
-                _read_nodes(document, "path"),
+                read_nodes(document, "path", MAX_PROOF_NODES),
             ),
             upgrade=UpgradePart(
                 0,
                 read_count(document, "length"),
-                _read_nodes(document, "roots"),
-                _read_nodes(document, "additionalRoots"),
+                read_nodes(document, "roots", MAX_PROOF_NODES),
+                read_nodes(document, "additionalRoots", MAX_PROOF_NODES),
                 optional(document, "signature", read_bytes),
             ),
-            manifest=_read_manifest(optional(document, "manifest", read_bytes)),
+            manifest=read_manifest(document),
         )
 
 
@@ -151,30 +146,3 @@ def prove_inclusion(core: CoreReader, index: int) -> InclusionProof:
     if manifest is not None and manifest.is_compat(core.key):
         manifest = None
     return InclusionProof(core.key, data.fork, data.block, data.upgrade, manifest)
-
-
-def _nodes_to_json(nodes: tuple[TreeNode, ...]) -> list[list[int | str | None]]:
-    return [[node.index, node.size, base64_of(node.hash)] for node in nodes]
-
-
-def _read_nodes(document: Any, name: str) -> tuple[TreeNode, ...]:
-    rows = field(document, name)
-    if not isinstance(rows, list) or len(rows) > MAX_PROOF_NODES:
-        raise RecordError(f"{name} is not a list of nodes")
-    nodes = []
-    for row in rows:
-        if not isinstance(row, list) or len(row) != 3:
-            raise RecordError(f"{name} holds something that is no node")
-        nodes.append(
-            TreeNode(as_count(row[0], name), as_count(row[1], name), as_bytes(row[2], name))
-        )
-    return tuple(nodes)
-
-
-def _read_manifest(data: bytes | None) -> Manifest | None:
-    if data is None:
-        return None
-    try:
-        return decode_manifest_untrusted(Decoder(data))
-    except DecodeError as error:
-        raise RecordError(f"the manifest does not decode: {error}") from error

@@ -10,10 +10,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from ..crypto.hashes import TreeNode
-from ..crypto.manifest import Manifest, decode_manifest_untrusted, default_manifest, encode_manifest
-from ..encoding.compact import Decoder
-from ..errors import DecodeError, LocalProtocolError, ProofError, RecordError
+from ..crypto.manifest import Manifest
+from ..errors import RecordError
 from ..hypercore.contradiction import (
     Contradiction,
     Rewrite,
@@ -24,16 +22,15 @@ from ..hypercore.contradiction import (
 )
 from ..hypercore.core import TreeHead
 from ..limits import MAX_LOG_FRAUD_PROOF_BYTES, MAX_PROOF_NODES
-from .json_fields import (
-    as_bytes,
-    as_count,
-    base64_of,
-    field,
-    load_untrusted,
-    optional,
-    read_bytes,
-    read_count,
-    read_key,
+from .json_fields import field, load_untrusted, optional, read_key
+from .signed_nodes import (
+    head_of,
+    head_to_json,
+    manifest_for,
+    manifest_to_json,
+    nodes_to_json,
+    read_manifest,
+    read_nodes,
 )
 
 FORK_MARKER: Final = "vitraLogForkFraudProof"
@@ -71,7 +68,7 @@ class LogForkFraudProof:
         Raises:
           ProofError: it is for another log, or does not show what it should.
         """
-        manifest = _manifest_for(self.log_key, self.manifest, log_key)
+        manifest = manifest_for(self.log_key, self.manifest, log_key)
         check_truncation_untrusted(self.log_key, manifest, self.truncation)
 
     def to_json(self) -> str:
@@ -80,8 +77,8 @@ class LogForkFraudProof:
         document = {
             FORK_MARKER: PROOF_FORMAT,
             **_log_to_json(self.log_key, self.manifest),
-            "truncated": _head_to_json(self.truncation.head),
-            "before": None if before is None else _head_to_json(before),
+            "truncated": head_to_json(self.truncation.head),
+            "before": None if before is None else head_to_json(before),
         }
         return json.dumps(document, indent=1)
 
@@ -96,7 +93,7 @@ class LogForkFraudProof:
         truncation = Truncation(
             _read_head(document, "truncated"), optional(document, "before", _read_head)
         )
-        return cls(read_key(document, "logKey"), _read_manifest(document), truncation)
+        return cls(read_key(document, "logKey"), read_manifest(document), truncation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ class BlockRewriteFraudProof:
         Raises:
           ProofError: it is for another log, or does not show what it should.
         """
-        manifest = _manifest_for(self.log_key, self.manifest, log_key)
+        manifest = manifest_for(self.log_key, self.manifest, log_key)
         check_rewrite_untrusted(self.log_key, manifest, self.rewrite)
 
     def to_json(self) -> str:
@@ -138,8 +135,7 @@ class BlockRewriteFraudProof:
             REWRITE_MARKER: PROOF_FORMAT,
             **_log_to_json(self.log_key, self.manifest),
             "statements": [
-                {**_head_to_json(each.head), "path": _nodes_to_json(each.path)}
-                for each in statements
+                {**head_to_json(each.head), "path": nodes_to_json(each.path)} for each in statements
             ],
         }
         return json.dumps(document, indent=1)
@@ -155,8 +151,11 @@ class BlockRewriteFraudProof:
         rows = field(document, "statements")
         if not isinstance(rows, list) or len(rows) != 2:
             raise RecordError("statements are not two")
-        first, second = [Statement(_head(row), _read_nodes(row, "path")) for row in rows]
-        return cls(read_key(document, "logKey"), _read_manifest(document), Rewrite(first, second))
+        first, second = [
+            Statement(head_of(row, MAX_PROOF_NODES), read_nodes(row, "path", MAX_PROOF_NODES))
+            for row in rows
+        ]
+        return cls(read_key(document, "logKey"), read_manifest(document), Rewrite(first, second))
 
 
 LogFraudProof: TypeAlias = LogForkFraudProof | BlockRewriteFraudProof
@@ -194,18 +193,6 @@ def read_log_fraud_proof_untrusted(text: str) -> LogFraudProof:
 # Checking -----------------------------------------------------------------------------------------
 
 
-def _manifest_for(log_key: bytes, manifest: Manifest | None, wanted: bytes | None) -> Manifest:
-    if wanted is not None and log_key != wanted:
-        raise ProofError("the proof is for another log")
-    used = default_manifest(log_key) if manifest is None else manifest
-    try:
-        if used.is_for(log_key):
-            return used
-    except LocalProtocolError:
-        pass
-    raise ProofError("the manifest is not the one of this log")
-
-
 def _blocks(head: TreeHead) -> str:
     return "1 block" if head.length == 1 else f"{head.length} blocks"
 
@@ -214,60 +201,8 @@ def _blocks(head: TreeHead) -> str:
 
 
 def _log_to_json(log_key: bytes, manifest: Manifest | None) -> dict[str, str | None]:
-    encoded = None if manifest is None else encode_manifest(manifest)
-    return {"logKey": log_key.hex(), "manifest": base64_of(encoded)}
-
-
-def _head_to_json(head: TreeHead) -> dict[str, Any]:
-    return {
-        "fork": head.fork,
-        "length": head.length,
-        "roots": _nodes_to_json(head.roots),
-        "signature": base64_of(head.signature),
-    }
+    return {"logKey": log_key.hex(), "manifest": manifest_to_json(manifest)}
 
 
 def _read_head(document: Any, name: str) -> TreeHead:
-    return _head(field(document, name))
-
-
-def _head(row: Any) -> TreeHead:
-    roots = _read_nodes(row, "roots")
-    return TreeHead(
-        length=read_count(row, "length"),
-        byte_length=sum(root.size for root in roots),
-        fork=read_count(row, "fork"),
-        roots=roots,
-        signature=optional(row, "signature", read_bytes),
-    )
-
-
-def _nodes_to_json(nodes: tuple[TreeNode, ...]) -> list[list[int | str | None]]:
-    return [[node.index, node.size, base64_of(node.hash)] for node in nodes]
-
-
-def _read_nodes(document: Any, name: str) -> tuple[TreeNode, ...]:
-    rows = field(document, name)
-    if not isinstance(rows, list) or len(rows) > MAX_PROOF_NODES:
-        raise RecordError(f"{name} is not a list of nodes")
-    nodes = []
-    for row in rows:
-        if not isinstance(row, list) or len(row) != 3:
-            raise RecordError(f"{name} holds something that is no node")
-        node = TreeNode(as_count(row[0], name), as_count(row[1], name), as_bytes(row[2], name))
-        nodes.append(node)
-    return tuple(nodes)
-
-
-def _read_manifest(document: Any) -> Manifest | None:
-    data = optional(document, "manifest", read_bytes)
-    if data is None:
-        return None
-    decoder = Decoder(data)
-    try:
-        manifest = decode_manifest_untrusted(decoder)
-    except DecodeError as error:
-        raise RecordError(f"the manifest does not decode: {error}") from error
-    if decoder.remaining:
-        raise RecordError("bytes follow the manifest")
-    return manifest
+    return head_of(field(document, name), MAX_PROOF_NODES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from protocol.crypto.hashes import tree_hash
 from protocol.errors import RecordError
@@ -27,6 +27,7 @@ from protocol.transparency.replay_requests import (
     Validated,
 )
 from protocol.transparency.replay_state import START, ReplayState
+from protocol.transparency.state_at import state_at
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult
 from ..contracts.errors import ContractError, ContractSyntaxError
@@ -41,26 +42,66 @@ from ..storage.hypercore import Hypercore
 READ_AHEAD_BLOCKS = 512
 
 
+class OperationSource(Protocol):
+    """Where an auditor gets operations from."""
+
+    async def operation(self, origin: bytes, seq: int) -> OperationFacts | None:
+        """An operation, from a block that the writer of its oplog signed for; None without it."""
+
+    async def is_forked(self, origin: bytes) -> bool:
+        """Whether the writer of this oplog is known to have signed two histories."""
+
+
+class StoredOperations:
+    """Operations from the oplogs of this node, and from their peers.
+
+    ``fetch_seconds``: see ``Auditor``.
+    """
+
+    def __init__(self, oplogs: OplogSet, fetch_seconds: float | None = None) -> None:
+        self._oplogs = oplogs
+        self._fetch_seconds = fetch_seconds
+
+    async def operation(self, origin: bytes, seq: int) -> OperationFacts | None:
+        """See ``OperationSource``."""
+        core = (await self._oplogs.open(origin)).core
+        block = core.local_block(seq)
+        if block is None:
+            with core.tail(seq):
+                block = await block_or_none(core, seq, self._fetch_seconds)
+        if block is None:
+            return None
+        roots = roots_at(core.storage, seq + 1)
+        return OperationFacts(block, None if roots is None else tree_hash(roots))
+
+    async def is_forked(self, origin: bytes) -> bool:
+        """See ``OperationSource``."""
+        return (await self._oplogs.open(origin)).forked
+
+
 class Auditor:
     """Drives replays of one database.
 
     Args:
       fetch_seconds: how long to wait for a block that is not stored here, before the answer is
         that it cannot be had; None for ever.
+      read_ahead: blocks of the index handed to the replay at a time.
     """
 
     def __init__(
         self,
         index: Index,
-        oplogs: OplogSet,
+        operations: OperationSource,
         runner: ContractRunner,
         *,
         fetch_seconds: float | None = None,
+        read_ahead: int = READ_AHEAD_BLOCKS,
     ) -> None:
         self._index = index
-        self._oplogs = oplogs
+        self._operations = operations
         self._runner = runner
         self._fetch_seconds = fetch_seconds
+        self._read_ahead = read_ahead
         self._pages = IndexPages()
 
     async def run(
@@ -69,9 +110,10 @@ class Auditor:
         state: ReplayState = START,
         *,
         on_validated: Callable[[Validated], Awaitable[None]] | None = None,
+        max_operations: int | None = None,
     ) -> Verdict:
         """Replay the index from ``state`` to ``length`` blocks and give the verdict."""
-        steps = replay(length, state)
+        steps = replay(length, state, max_operations=max_operations)
         answer: Any = None
         try:
             while True:
@@ -88,6 +130,19 @@ class Auditor:
         finally:
             steps.close()
 
+    async def run_one(self, start: int, length: int) -> Verdict:
+        """Replay the one operation whose ack is index block ``start``, or the genesis at block 1.
+
+        What holds before it is read from the index; see ``protocol.transparency.state_at``.
+
+        Raises:
+          RecordError, BeeBlockError: the index before that block is none.
+        """
+        state = START
+        if start > START.position:
+            state = await self._index.drive(state_at(start))
+        return await self.run(length, state, max_operations=1)
+
     async def _answer(self, request: Request) -> object:
         if isinstance(request, ReadIndex):
             return await self._read_index(request)
@@ -100,13 +155,13 @@ class Auditor:
         if isinstance(request, RunContract):
             return await self._run_contract(request)
         assert isinstance(request, IsForked)
-        oplog = await self._oplogs.open(request.origin)
-        return oplog.forked
+        return await self._operations.is_forked(request.origin)
 
     async def _read_index(self, request: ReadIndex) -> Sequence[bytes]:
         blocks: list[bytes] = []
-        for seq in range(request.start, min(request.stop, request.start + READ_AHEAD_BLOCKS)):
-            block = await self._block(self._index.core, seq, wait=not blocks)
+        for seq in range(request.start, min(request.stop, request.start + self._read_ahead)):
+            core = self._index.core
+            block = await block_or_none(core, seq, self._fetch_seconds, wait=not blocks)
             if block is None:
                 break
             blocks.append(block)
@@ -116,29 +171,12 @@ class Auditor:
         facts: list[OperationFacts | None] = []
         size = 0
         for name in request.names:
-            fact = await self._operation(name.origin, name.seq)
+            fact = await self._operations.operation(name.origin, name.seq)
             size += 0 if fact is None else len(fact.block)
             if facts and size > MAX_REPLAY_GROUP_BYTES:
                 break
             facts.append(fact)
         return facts
-
-    async def _operation(self, key: bytes, seq: int) -> OperationFacts | None:
-        core = (await self._oplogs.open(key)).core
-        block = core.local_block(seq)
-        if block is None:
-            with core.tail(seq):
-                block = await self._block(core, seq)
-        if block is None:
-            return None
-        roots = roots_at(core.storage, seq + 1)
-        return OperationFacts(block, None if roots is None else tree_hash(roots))
-
-    async def _block(self, core: Hypercore, seq: int, *, wait: bool = True) -> bytes | None:
-        try:
-            return await core.get(seq, timeout=self._fetch_seconds, wait=wait)
-        except (BlockNotAvailable, BlockOutOfRange):
-            return None
 
     async def _run_contract(self, request: RunContract) -> ContractRun:
         try:
@@ -170,6 +208,16 @@ class Auditor:
         except ContractError as error:
             fault = str(error)
         return ContractRun(results, fault)
+
+
+async def block_or_none(
+    core: Hypercore, seq: int, seconds: float | None, *, wait: bool = True
+) -> bytes | None:
+    """A block, or None if it cannot be had within so many seconds."""
+    try:
+        return await core.get(seq, timeout=seconds, wait=wait)
+    except (BlockNotAvailable, BlockOutOfRange):
+        return None
 
 
 def _apply_request(operation: OperationToApply) -> ApplyRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
@@ -68,7 +68,10 @@ class Monitor:
     """Iterate over it for the events, ``async for event in monitor``; made by ``db.monitor()``."""
 
     def __init__(
-        self, core: Hypercore, auditor: Auditor, keep: Callable[[Violated, int], ContractFraudProof]
+        self,
+        core: Hypercore,
+        auditor: Auditor,
+        keep: Callable[[Violated, int], Awaitable[ContractFraudProof]],
     ) -> None:
         self.state: ReplayState = START
         self._core = core
@@ -101,7 +104,7 @@ class Monitor:
         verdict = await self._auditor.run(length, self.state, on_validated=self._on_validated)
         self.state = verdict.state
         if isinstance(verdict, Violated):
-            await self._send.send(ViolationFound(self._keep(verdict, length)))
+            await self._send.send(ViolationFound(await self._keep(verdict, length)))
             return False
         if isinstance(verdict, CannotTell):
             told = Undecided(verdict.code.value, verdict.reason, verdict.state.position)
