@@ -40,6 +40,7 @@ _COMMANDS = (
     ("keys", "keys", "Put the keys of this directory under a passphrase, or take them out."),
     ("verify", "audit", "Replay the database and compare: verified, or violated."),
     ("monitor", "audit", "Verify the database as it grows."),
+    ("proof", "proof", "Check proofs that others have made, without a database."),
     ("fraud", "audit", "List, show and export fraud proofs."),
     ("shell", "shell", "Work with databases in a session."),
 )

@@ -30,6 +30,7 @@ REJECTED: Final = 4
 CANNOT_TELL: Final = 6
 DAMAGED: Final = 7
 VIOLATED: Final = 20
+FORKED: Final = 21
 
 VERDICTS: Final = {"verified": DONE, "cannot tell": CANNOT_TELL, "violated": VIOLATED}
 """Exit codes of the verdicts of an audit."""

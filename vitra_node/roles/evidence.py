@@ -62,7 +62,13 @@ class RecordedCore:
             self.read.add(index)
         return block
 
-    async def get(self, index: int, *, timeout: float | None = None, wait: bool = True) -> bytes:
+    async def get(
+        self,
+        index: int,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  (as Hypercore.get)
+        wait: bool = True,
+    ) -> bytes:
         block = await self._core.get(index, timeout=timeout, wait=wait)
         self.read.add(index)
         return block

@@ -144,7 +144,7 @@ class Executor:
             for operation, (result, outcome) in zip(group, outcomes, strict=False):
                 metadata = None if result is None else result.metadata
                 ack = self._ack(operation, outcome, metadata, ts)
-                rules_changed |= _stage(batches, ack, outcome, new_runtime_id)
+                rules_changed |= self._stage(batches, ack, outcome, new_runtime_id)
             await batches.append()
         for operation, _ in zip(group, outcomes, strict=False):
             self._feeds[operation.oplog.key].take()
@@ -168,6 +168,17 @@ class Executor:
             op_hash=leaf_hash(operation.block),
             oplog_head=_oplog_head(operation),
         )
+
+    def _stage(
+        self, batches: IndexBatches, ack: Ack, outcome: Outcome, new_runtime_id: str | None
+    ) -> bool:
+        """Add the batch of one operation; returns whether it changed source or membership."""
+        writes = effective_writes(outcome.writes, batches.has)
+        keys = [key for key, _ in writes]
+        new_source = CONTRACT_SOURCE in keys
+        runtime_id = new_runtime_id if new_source else None
+        batches.add(op_batch(replace(ack, num_changes=len(writes), runtime_id=runtime_id), writes))
+        return new_source or any(is_input_key(key) for key in keys)
 
     async def _new_runtime_id(
         self, outcomes: Sequence[tuple[ApplyResult | None, Outcome]]
@@ -224,16 +235,6 @@ class Executor:
                 f"Operation {ack.seq} of oplog {ack.origin} could not be run: {fault} "
                 "It was not executed, and no operation after it will be."
             ) from fault
-
-
-def _stage(batches: IndexBatches, ack: Ack, outcome: Outcome, new_runtime_id: str | None) -> bool:
-    """Add the batch of one operation; returns whether it changed source or membership."""
-    writes = effective_writes(outcome.writes, batches.has)
-    keys = [key for key, _ in writes]
-    new_source = CONTRACT_SOURCE in keys
-    runtime_id = new_runtime_id if new_source else None
-    batches.add(op_batch(replace(ack, num_changes=len(writes), runtime_id=runtime_id), writes))
-    return new_source or any(is_input_key(key) for key in keys)
 
 
 def _oplog_head(operation: PublishedOperation) -> bytes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from protocol.errors import BeeBlockError, ProofError, RecordError
 from protocol.transparency.evidence import ProvenEvidence
@@ -48,7 +47,7 @@ class ProofVerdict:
 
 
 async def check_contract_fraud(
-    proof: ContractFraudProof, *, database_key: bytes | None = None, cache: Path | None = None
+    proof: ContractFraudProof, runner: ContractRunner, *, database_key: bytes | None = None
 ) -> ProofVerdict:
     """Check a proof, against the key of a known database or for whatever database it names."""
     try:
@@ -56,19 +55,18 @@ async def check_contract_fraud(
     except ProofError as error:
         return ProofVerdict(REJECTED, f"The evidence does not verify: {error}.")
     operations = _ProvenOperations(evidence)
-    async with ContractRunner.open(cache) as runner:
-        auditor = Auditor(index_over(_ProvenCore(evidence.index)), operations, runner, read_ahead=1)
-        try:
-            found = await auditor.run_one(evidence.start, evidence.index.head.length)
-        except (BlockNotAvailable, BeeBlockError, RecordError) as error:
-            return ProofVerdict(REJECTED, f"The evidence is not complete: {error}.")
+    auditor = Auditor(index_over(_ProvenCore(evidence.index)), operations, runner, read_ahead=1)
+    try:
+        found = await auditor.run_one(evidence.start, evidence.index.head.length)
+    except (BlockNotAvailable, BeeBlockError, RecordError) as error:
+        return ProofVerdict(REJECTED, f"The evidence is not complete: {error}.")
     if isinstance(found, CannotTell):
         if found.code is UncertaintyCode.CONTRACT_NOT_RUN:
             return ProofVerdict(CANNOT_TELL, found.reason)
         return ProofVerdict(REJECTED, f"The evidence is not complete: {found.reason}")
     if not isinstance(found, Violated):
         return ProofVerdict(REJECTED, "The executor did what the contract says.")
-    if not _is_same(found.violation, proof.violation):
+    if not _is_same(found.violation, proof.violation) or proof.runtime_id != found.state.runtime_id:
         return ProofVerdict(
             REJECTED, f"The evidence shows something else ({found.violation.code})."
         )
@@ -83,6 +81,11 @@ def _check_blocks(proof: ContractFraudProof, database_key: bytes | None) -> Prov
     evidence = proof.evidence.check_untrusted(proof.database_key)
     if evidence.index.head.length != proof.length:
         raise ProofError("it is of another length of the index")
+    violation = proof.violation
+    shown = [(log.log_key, dict(log.blocks)) for log in evidence.oplogs.values()]
+    named = [(violation.origin, {violation.op_seq: violation.operation})]
+    if shown != (named if violation.operation is not None else []):
+        raise ProofError("it shows other operations than the one that the proof is about")
     return evidence
 
 
@@ -108,7 +111,13 @@ class _ProvenCore:
     def local_block(self, index: int) -> bytes | None:
         return self._blocks.get(index)
 
-    async def get(self, index: int, *, timeout: float | None = None, wait: bool = True) -> bytes:
+    async def get(
+        self,
+        index: int,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  (as Hypercore.get)
+        wait: bool = True,
+    ) -> bytes:
         block = self._blocks.get(index)
         if block is None:
             raise BlockNotAvailable(f"index block {index} is not in the proof")
