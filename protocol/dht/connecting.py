@@ -161,6 +161,7 @@ class Connect:
 
     def _found(self, address: Address, answer: Answer) -> None:
         """A node that answered the query; those with a record of the key know the way."""
+        self._heard = True
         if answer.response.value is None or address in self._seen:
             return
         try:
@@ -206,8 +207,12 @@ class Connect:
     def _fail_if_over(self) -> None:
         if self._searching or self._outstanding or self._candidates or self.done:
             return
-        heard = "the peer does not answer" if self._seen else "nobody knows the way to the peer"
-        self._fail(heard)
+        if self._seen:
+            self._fail("the peer does not answer")
+        elif self._heard:
+            self._fail("nobody knows the way to the peer")
+        else:
+            self._fail("no node of the network answers")
 
     def _fail(self, reason: str) -> None:
         self.cancel()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
@@ -176,6 +177,26 @@ def test_who_is_not_there_is_not_reached() -> None:
                         pass
 
     run(main)
+
+
+def test_without_a_network_nobody_is_reached() -> None:
+    async def main() -> None:
+        async with DHT.open([(HOST, 9)], HOST) as alone:
+            with pytest.raises(ConnectionFailed, match="no node of the network answers"):
+                await alone.connect(KEY.public_key)
+            await alone.wait_bootstrapped()
+            assert alone.nodes == []
+            with pytest.raises(ConnectionFailed, match="no node of the network answered"):
+                await alone.announce(TOPIC)
+            # Listening is possible; it goes on trying.
+            async with alone.listen() as server:
+                assert not server.announced
+                assert server.relay_addresses == ()
+        with pytest.raises(ConnectionFailed, match="IPv4"):
+            async with DHT.open([], "::1"):
+                pass
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.02))
 
 
 def test_who_leaves_takes_its_announces_back() -> None:
