@@ -23,7 +23,7 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address, is_reserved
-from protocol.dht.events import OperationDone, RelayWanted, Reply
+from protocol.dht.events import OperationDone, RelayWanted
 from protocol.dht.node import DhtNode
 from protocol.dht.records import MutableValue, sign_mutable
 from protocol.dht.requests import CLIENT_SOCKET, SERVER_SOCKET
@@ -36,7 +36,8 @@ from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
 from .bootstrap import PUBLIC_BOOTSTRAP, local_hosts, resolve
 from .dht_connection import DhtConnection, Meeting
-from .dht_pump import DhtPump, Running, as_address
+from .dht_lookup import Lookup
+from .dht_pump import DhtPump, as_address
 from .dht_server import DhtServer, Firewall
 from .errors import ConnectionFailed
 from .relay_link import hold_link
@@ -394,45 +395,6 @@ class DHT:
         except ConnectionFailed as error:
             log.info("a relay is of no use: %s", error)
             meeting.lose_relay()
-
-
-class Lookup:
-    """A query: iterate it once, for each reply of a node.
-
-    It begins with the first step, and then runs to its end within seconds, iterated or not;
-    ``close`` stops it.
-
-    Attributes:
-      done: how it ended, once it was iterated to its end; ``done.closest`` are the nodes nearest to
-        the target, with which a later query may begin.
-    """
-
-    def __init__(self, pump: DhtPump, begin: Callable[[float], int]) -> None:
-        self.done: OperationDone | None = None
-        self._pump = pump
-        self._begin = begin
-        self._number: int | None = None
-        self._running = Running()
-
-    def __aiter__(self) -> Lookup:
-        return self
-
-    async def __anext__(self) -> Reply:
-        if self._number is None:
-            self._number = self._begin(trio.current_time())
-            self._pump.operations[self._number] = self._running
-            self._pump.pump()
-        reply = await self._running.next_reply()
-        if reply is None:
-            self.done = self._running.done
-            raise StopAsyncIteration
-        return reply
-
-    def close(self) -> None:
-        """Stop; there are no more replies."""
-        if self._number is not None and self._pump.operations.pop(self._number, None) is not None:
-            self._pump.node.cancel(self._number)
-        self._running.stop()
 
 
 def _tuple(nodes: Addresses) -> tuple[Address, ...]:

@@ -7,7 +7,6 @@ datagram, timer, call of ours --> node --> datagrams to its sockets
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
 
 import trio
@@ -30,6 +29,7 @@ from protocol.dht.node import DhtNode
 
 from .dht_connection import Meeting
 from .errors import ConnectionFailed
+from .running import Running
 from .udp import Datagram as SocketDatagram
 from .udp import DatagramSocket, SocketAddress
 from .udx import DatagramHandler, UdxEndpoint
@@ -37,42 +37,6 @@ from .udx import DatagramHandler, UdxEndpoint
 log = logging.getLogger("vitra.net")
 
 ServerEvent = Announced | HandshakeReceived | ConnectionReady | RelayWanted
-
-
-class Running:
-    """An operation on its way.
-
-    Attributes:
-      done: how it ended; None while it runs.
-    """
-
-    def __init__(self) -> None:
-        self.done: OperationDone | None = None
-        self._replies: deque[Reply] = deque()
-        self._news = trio.Event()
-
-    def take(self, event: Reply | OperationDone) -> None:
-        """Something of the operation happened."""
-        if isinstance(event, Reply):
-            self._replies.append(event)
-        else:
-            self.done = event
-        self._news.set()
-
-    def stop(self) -> None:
-        """There are no more replies, not even those that came."""
-        self._replies.clear()
-        self.done = self.done or OperationDone(0, ())
-        self._news.set()
-
-    async def next_reply(self) -> Reply | None:
-        """The next reply; None when there are no more."""
-        while not self._replies:
-            if self.done is not None:
-                return None
-            self._news = trio.Event()
-            await self._news.wait()
-        return self._replies.popleft()
 
 
 class DhtPump:
