@@ -17,6 +17,7 @@ from .connecting import Connect
 from .events import Event
 from .listening import Server, Sessions
 from .messages import Command
+from .noise_payload import Firewall
 from .operations import Operations
 from .records import MutableValue
 from .requests import SERVER_SOCKET, Datagram, RandomBytes
@@ -66,6 +67,15 @@ class DhtNode:
     def firewalled(self) -> bool:
         """Whether strangers are not known to reach our server socket."""
         return self._rpc.firewalled
+
+    @property
+    def nat(self) -> Firewall:
+        """What is before our sockets: nothing, a NAT that keeps its word, one that does not."""
+        if not self._rpc.firewalled:
+            return Firewall.OPEN
+        if self._rpc.address is not None:
+            return Firewall.CONSISTENT
+        return Firewall.UNKNOWN if self._rpc.nat.host is None else Firewall.RANDOM
 
     @property
     def bootstrapped(self) -> bool:

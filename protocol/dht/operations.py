@@ -14,11 +14,11 @@ from ..crypto.hashes import blake2b_256
 from ..crypto.keys import KeyPair
 from ..encoding.compact import Decoder, encode_uint
 from ..errors import DecodeError, LocalProtocolError
-from ..limits import MAX_DHT_RECORDS_PER_TOPIC, MAX_DHT_VALUE_BYTES
+from ..limits import MAX_DHT_RECORDS_PER_TOPIC, MAX_DHT_RELAY_ADDRESSES, MAX_DHT_VALUE_BYTES
 from . import namespaces
 from .addresses import Address
 from .events import OperationDone, Reply
-from .messages import Command, Internal
+from .messages import TARGET_BYTES, Command, Internal
 from .query import CloseReply
 from .query_run import Commit, QueryResult, QueryRun
 from .records import (
@@ -107,7 +107,12 @@ class Operations:
         """Look a topic up and say at its nearest nodes that this key serves it.
 
         ``clear``: first take back what further nodes on the way still say of the key.
+
+        Raises:
+          LocalProtocolError: more relay addresses than anybody reads.
         """
+        if len(relay_addresses) > MAX_DHT_RELAY_ADDRESSES:
+            raise LocalProtocolError(f"a record names {MAX_DHT_RELAY_ADDRESSES} nodes at most")
 
         def commit(reply: CloseReply) -> Commit | None:
             value = signed_announce(
@@ -187,6 +192,8 @@ class Operations:
         clear: KeyPair | None = None,
         nodes: tuple[Address, ...] = (),
     ) -> int:
+        if len(target) != TARGET_BYTES:
+            raise LocalProtocolError(f"a target has {TARGET_BYTES} bytes, not {len(target)}")
         self._count += 1
         number = self._count
         self._side_requests[number] = 0

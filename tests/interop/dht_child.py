@@ -57,6 +57,7 @@ class Child:
         dht = self.nodes[node]
         return {
             "firewalled": dht.firewalled,
+            "nat": dht.nat.name,
             "nodes": len(dht.nodes),
             "address": dht.address,
             "local": dht.local_address,

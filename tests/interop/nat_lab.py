@@ -111,9 +111,9 @@ async def call(
     async with peer(calling) as client, peer(called) as server:
         host = await server.call("open", **options)
         guest = await client.call("open", **options)
-        firewalled = [
-            (await client.call("state", node=guest["node"]))["firewalled"],
-            (await server.call("state", node=host["node"]))["firewalled"],
+        states = [
+            await client.call("state", node=guest["node"]),
+            await server.call("state", node=host["node"]),
         ]
         listening = await server.call(
             "listen", node=host["node"], echo=True, relayThrough=server_relay
@@ -131,7 +131,13 @@ async def call(
             )
         else:
             result = await ask_js(client, guest["node"], key, client_relay)
-        return {"call": route, "firewalled": firewalled, **result}
+        return {
+            "call": route,
+            "firewalled": [state["firewalled"] for state in states],
+            # Only ours says so.
+            "nats": [state.get("nat") for state in states],
+            **result,
+        }
 
 
 async def ask_js(client: JsPeer, node: int, key: str, relay: str) -> dict[str, Any]:

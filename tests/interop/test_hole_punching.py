@@ -46,7 +46,11 @@ def run_lab(
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["call"] for result in results] == list(calls)
     # Nobody was told that it is behind a NAT; all found out.
-    assert all(result["firewalled"] == [True, True] for result in results)
+    for result in results:
+        assert result["firewalled"] == [True, True]
+        for place, nat in zip(result["call"].split(">"), result["nats"], strict=True):
+            expected = "RANDOM" if place[0] in random else "CONSISTENT"
+            assert nat == (expected if place.endswith("py") else None)
     return results
 
 

@@ -199,6 +199,83 @@ def test_without_a_network_nobody_is_reached() -> None:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.02))
 
 
+def test_who_uses_it_wrongly_is_told() -> None:
+    async def main() -> None:
+        async with network(2) as nodes:
+            dht = nodes[-1]
+            for topic in (b"", bytes(31), bytes(33)):
+                with pytest.raises(LocalProtocolError, match="32 bytes"):
+                    async for _ in dht.lookup(topic):
+                        pass
+                with pytest.raises(LocalProtocolError, match="32 bytes"):
+                    await dht.announce(topic)
+            with pytest.raises(LocalProtocolError, match="at most"):
+                await dht.announce(TOPIC, relay_addresses=[("1.2.3.4", 5)] * 20)
+            with pytest.raises(ConnectionFailed, match="32 bytes"):
+                await dht.connect(bytes(31))
+            with pytest.raises(ConnectionFailed, match="not an IPv4 address"):
+                await dht.connect(KEY.public_key, relays=[("somewhere", 1)])
+        for port in (0, 70000):
+            with pytest.raises(ConnectionFailed, match="1 to 65535"):
+                async with DHT.open([(HOST, port)], HOST):
+                    pass
+        with pytest.raises(ConnectionFailed, match="cannot be bound"):
+            async with DHT.open([], HOST, 70000):
+                pass
+
+    run(main)
+
+
+def test_after_the_end_nothing_hangs() -> None:
+    async def main() -> None:
+        failures: list[Exception] = []
+        async with trio.open_nursery() as nursery, DHT.open([(HOST, 9)], HOST) as dht:
+
+            async def connect() -> None:
+                try:
+                    await dht.connect(KEY.public_key)
+                except ConnectionFailed as error:
+                    failures.append(error)
+
+            async def announce() -> None:
+                try:
+                    await dht.announce(TOPIC)
+                except trio.ClosedResourceError as error:
+                    failures.append(error)
+
+            nursery.start_soon(connect)
+            nursery.start_soon(announce)
+            await trio.testing.wait_all_tasks_blocked()
+        assert sorted(map(str, failures)) == ["the DHT is closed"] * 2
+        with pytest.raises(trio.ClosedResourceError):
+            await dht.connect(KEY.public_key)
+        with pytest.raises(trio.ClosedResourceError):
+            await dht.immutable_get(TOPIC)
+        with pytest.raises(trio.ClosedResourceError):
+            async with dht.listen():
+                pass
+
+    run(main)
+
+
+def test_iterating_a_server_ends_with_it() -> None:
+    async def main() -> None:
+        async with network(2) as nodes, trio.open_nursery() as nursery:
+            ended = trio.Event()
+
+            async def serve(server: DhtServer) -> None:
+                async for _ in server:
+                    pass
+                ended.set()
+
+            async with nodes[-1].listen(KEY) as server:
+                nursery.start_soon(serve, server)
+                await trio.testing.wait_all_tasks_blocked()
+            await ended.wait()
+
+    run(main)
+
+
 def test_who_leaves_takes_its_announces_back() -> None:
     async def main() -> None:
         async with network(3) as nodes:

@@ -27,11 +27,13 @@ async def resolve(nodes: Iterable[tuple[str, int]]) -> tuple[Address, ...]:
     """The IPv4 addresses of nodes given by address or name.
 
     Raises:
-      ConnectionFailed: none of them has one.
+      ConnectionFailed: none of them has one, or a port is none.
     """
     found: list[Address] = []
     unknown: list[str] = []
     for host, port in nodes:
+        if not 0 < port <= 0xFFFF:
+            raise ConnectionFailed(f"{host}:{port} is not an address: ports are 1 to 65535")
         if _is_ipv4(host):
             found.append(Address(host, port))
             continue

@@ -25,6 +25,7 @@ from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address, is_reserved
 from protocol.dht.events import OperationDone, RelayWanted
 from protocol.dht.node import DhtNode
+from protocol.dht.noise_payload import Firewall as Nat
 from protocol.dht.records import MutableValue, sign_mutable
 from protocol.dht.requests import CLIENT_SOCKET, SERVER_SOCKET
 from protocol.dht.rpc import NodeConfig
@@ -147,9 +148,12 @@ class DHT:
                 nursery.start_soon(pump.run_timer)
                 pump.node.start(trio.current_time())
                 pump.pump()
-                yield cls(pump, endpoint, bound, pair, nursery, world)
-                with trio.move_on_after(FAREWELL_SECONDS):
-                    await pump.wait_farewells()
+                try:
+                    yield cls(pump, endpoint, bound, pair, nursery, world)
+                    with trio.move_on_after(FAREWELL_SECONDS):
+                        await pump.wait_farewells()
+                finally:
+                    pump.close()
 
     # ourselves ------------------------------------------------------------------------------------
 
@@ -177,6 +181,16 @@ class DHT:
     def firewalled(self) -> bool:
         """Whether strangers are not known to reach our server socket."""
         return self._node.firewalled
+
+    @property
+    def nat(self) -> Nat:
+        """``OPEN``, ``CONSISTENT`` (peers can punch to us), ``RANDOM``, or ``UNKNOWN`` so far."""
+        return self._node.nat
+
+    @property
+    def answered(self) -> tuple[int, int]:
+        """How many of our requests were answered so far, and how many given up."""
+        return self._node.answered, self._node.unanswered
 
     @property
     def bootstrapped(self) -> bool:
@@ -318,7 +332,9 @@ class DHT:
 
         Raises:
           ConnectionFailed: it was not found, refused, or could not be reached; the text says which.
+          trio.ClosedResourceError: the DHT was left before.
         """
+        self._pump.check_open()
         meeting = Meeting(self._endpoint)
         number: int | None = None
         met = False
@@ -369,6 +385,7 @@ class DHT:
           LocalProtocolError: the key listens already.
         """
         pair = key_pair or self.key_pair
+        self._pump.check_open()
         self._node.listen(pair, trio.current_time(), relay_through)
         async with open_owned_nursery() as nursery:
             server = DhtServer(self._pump, self._endpoint, pair, firewall, nursery)

@@ -45,6 +45,7 @@ class DhtPump:
     Attributes:
       node: the node.
       ready: set once the node has looked for its place.
+      closed: whether the sockets are gone.
       operations: by number.
       attempts: by number.
       servers: who takes the events of a listening key.
@@ -66,6 +67,7 @@ class DhtPump:
         """
         self.node = node
         self.ready = trio.Event()
+        self.closed = False
         self.operations: dict[int, Running] = {}
         self.attempts: dict[int, Meeting] = {}
         self.servers: dict[bytes, Callable[[ServerEvent], None]] = {}
@@ -95,6 +97,26 @@ class DhtPump:
                 await trio.sleep_forever()
             self.node.handle_timer(trio.current_time())
             self.pump()
+
+    def check_open(self) -> None:
+        """Whether the node still has its sockets.
+
+        Raises:
+          trio.ClosedResourceError: it was left.
+        """
+        if self.closed:
+            raise trio.ClosedResourceError("the DHT is closed")
+
+    def close(self) -> None:
+        """Nothing happens any more; whoever waits is told."""
+        self.closed = True
+        for running in list(self.operations.values()):
+            running.stop()
+        for number, meeting in list(self.attempts.items()):
+            meeting.take(ConnectFailed(number, "the DHT is closed"), None)
+            meeting.lose_relay()
+        self.operations.clear()
+        self.attempts.clear()
 
     async def wait_farewells(self) -> None:
         """Wait until all announces that are to be taken back are."""

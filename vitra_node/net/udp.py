@@ -80,9 +80,10 @@ class UdpSocket:
                 # Never fragment, and let us find the MTU ourselves.
                 self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_PROBE)
             self._socket.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._socket.close()
-            raise ConnectionFailed(f"{host}:{port} cannot be bound: {error.strerror}") from error
+            why = error.strerror if isinstance(error, OSError) else "ports go up to 65535"
+            raise ConnectionFailed(f"{host}:{port} cannot be bound: {why}") from error
         self._can_segment = _can_segment(self._socket)
         bound = self._socket.getsockname()
         self._address: SocketAddress = (bound[0], bound[1])
