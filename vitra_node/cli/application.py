@@ -42,6 +42,7 @@ _COMMANDS = (
     ("monitor", "audit", "Verify the database as it grows."),
     ("proof", "proof", "Check proofs that others have made, without a database."),
     ("fraud", "audit", "List, show and export fraud proofs."),
+    ("explorer", "explorer", "Show the database as a web page on this machine."),
     ("shell", "shell", "Work with databases in a session."),
 )
 

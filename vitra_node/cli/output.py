@@ -12,21 +12,9 @@ import sys
 from typing import Any, TextIO
 
 from ..errors import VitraError
+from ..safe_text import safe_text as safe_text
 
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
-
-# Letters that turn the direction of the text around them, and so can make a line say another
-# thing than it holds (the "Trojan Source" set).
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def safe_text(text: str, *, keep_lines: bool = False) -> str:
-    """The text with control and direction characters shown as escapes."""
-    kept = "\n\t" if keep_lines else ""
-    return "".join(
-        character if character in kept or not _is_hostile(character) else _escape(character)
-        for character in text
-    )
 
 
 def counted(number: int, noun: str) -> str:
@@ -113,19 +101,3 @@ def _styled(style: str, text: str) -> str:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
         return text
     return f"{style}{text}{_PLAIN}"
-
-
-def _is_hostile(character: str) -> bool:
-    code = ord(character)
-    return (
-        code < 0x20
-        or 0x7F <= code < 0xA0
-        or 0xD800 <= code < 0xE000
-        or code in (0x2028, 0x2029)
-        or character in _DIRECTION
-    )
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -1,0 +1,237 @@
+"""The explorer of a real node in a real browser: live, hostile values, every page at two widths."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.transparency.inclusion import InclusionProof
+from tests.cli.processes import ok, running, serving
+from vitra_node.api.client import ControlClient
+
+from .browser import Browser, browser
+from .payloads import PAYLOADS
+
+CONTRACT = """\
+import { index } from 'contract'
+export async function get ({ path }) { return await index.get(path) }
+export function put ({ path, value, op = 'PUT' }, emit) { emit({ op, path, value }) }
+export function drop ({ path }, emit) { emit({ op: 'DROP', path }) }
+export function upgrade ({ code }, emit) { emit({ op: 'UPGRADE', code }) }
+export function apply (tx, op) {
+  if (op.op === 'UPGRADE') tx.setContractSource({ code: op.code })
+  else if (op.op === 'DROP') tx.delete(op.path)
+  else if (op.path) tx.put(op.path, op.value)
+  else throw new Error(op.value)
+}
+"""
+
+# Where screenshots are kept for people to look at; none are kept when it is not set.
+ARTEFACTS = os.environ.get("VITRA_TEST_SCREENSHOTS")
+VIEWS = ((1280, 800, "light"), (390, 844, "dark"))
+
+
+@dataclass
+class Explored:
+    """A node, its explorer and a browser that looks at it."""
+
+    directory: Path
+    base: str
+    browser: Browser
+    client: ControlClient
+
+    def call(self, method: str, **params: Any) -> Any:
+        return self.client.call("contract.call", method=method, params=params, wait=True)
+
+    def open(self, path: str) -> Any:
+        return self.browser.call("open", url=self.base + path)
+
+    def no_problems(self) -> None:
+        problems = [each for each in self.browser.call("problems") if "status of 404" not in each]
+        assert problems == []
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
+    root = tmp_path_factory.mktemp("explored")
+    (root / "contract.js").write_text(CONTRACT)
+    directory = root / "data"
+    ok(directory, "init", str(root / "contract.js"))
+    with (
+        serving(directory, "--listen", "127.0.0.1:0"),
+        running(directory, "explorer") as explorer,
+        ControlClient.connect(directory) as client,
+        browser() as chromium,
+    ):
+        url = explorer.line()["url"]
+        page = Explored(directory, url.partition("/?")[0], chromium, client)
+        assert chromium.call("open", url=url)["url"] == page.base + "/", "the token stays nowhere"
+        yield page
+        assert explorer.end() == 0, explorer.errors()
+
+
+def test_what_happens_is_on_the_page_within_two_seconds(explored: Explored) -> None:
+    explored.open("/")
+    explored.browser.call("text", text="Verified")
+    taken = []
+    for number in range(3):
+        explored.call("put", path="/live", value=f"news {number}")
+        taken.append(explored.browser.call("text", text=f"news {number}"))
+    # One of three, for a machine that does something else meanwhile.
+    assert min(taken) < 2_000
+    explored.browser.call("text", text="verified", selector="#live-verdict")
+    explored.no_problems()
+
+
+def test_the_proofs_of_a_transaction_are_downloaded(explored: Explored, tmp_path: Path) -> None:
+    tx = explored.call("put", path="/users/ann", value={"name": "Ann"})["tx"]
+    explored.open("/transactions")
+    explored.browser.call("click", selector=f"a[href='/transactions/{tx}']")
+    explored.browser.call("text", text="Verified")
+    file = tmp_path / "proof.json"
+    explored.browser.call("download", selector="#download-proof", file=str(file))
+    accept(explored, json.loads(file.read_text()))
+    explored.no_problems()
+
+
+def accept(explored: Explored, document: Any) -> None:
+    """Every block of a transaction's file holds, without the node."""
+    key = explored.client.call("database.info")["key"]
+    logs = set()
+    for proof in document["proofs"]:
+        proven = InclusionProof.from_json_untrusted(json.dumps(proof)).check_untrusted()
+        logs.add(proven.log_key.hex())
+    assert len(document["proofs"]) == 3
+    assert key in logs
+
+
+def test_a_block_shows_its_way_up_and_gives_its_proof(explored: Explored, tmp_path: Path) -> None:
+    explored.call("put", path="/block", value=1)
+    length = explored.client.call("database.info")["index"]["length"]
+    for seq in (0, 1, length - 1):
+        assert explored.open(f"/block/index/{seq}")["status"] == 200
+        shown = explored.browser.call("read")
+        assert "The proof holds" in shown
+        assert f"block {seq} (block)" in explored.browser.call("hidden", selector="details")
+        file = tmp_path / f"{seq}.json"
+        explored.browser.call("download", selector="#download-proof", file=str(file))
+        proven = InclusionProof.from_json_untrusted(file.read_text()).check_untrusted()
+        assert proven.index == seq
+    assert explored.open(f"/block/index/{length}")["status"] == 404
+    explored.no_problems()
+
+
+def test_it_goes_without_a_mouse(explored: Explored) -> None:
+    explored.open("/")
+    assert explored.browser.call("press", key="Tab") == "Skip to the content"
+    explored.browser.call("press", key="Tab")
+    seen = [explored.browser.call("press", key="Tab") for _ in range(7)]
+    assert seen == ["Overview", "Operations", "Calls", "Index", "Contract", "Audit", "Peers"]
+    assert explored.browser.call("enter") == explored.base + "/peers"
+    explored.browser.call("text", text="Connected now")
+
+
+def test_hostile_values_are_shown_and_do_nothing(explored: Explored) -> None:
+    assert len(PAYLOADS) >= 60
+    pages = []
+    for number, payload in enumerate(PAYLOADS):
+        path = f"/x{number}/" + (payload.replace("/", "|").replace("\x00", "") or "empty")
+        done = explored.call("put", path=path, value={payload: [payload]}, op=payload)
+        assert done["results"][0]["ack"]["success"], payload
+        pages.append((payload, done["tx"], done["results"][0]["ack_seq"]))
+    explored.call("put", path="", value=PAYLOADS[0])
+    explored.call("put", path="/large", value="<b>" + "x" * 1_000_000)
+    for path in ("/", "/transactions", "/index", "/index?path=/large"):
+        assert explored.open(path)["status"] == 200
+        assert len(explored.browser.call("read")) < 200_000
+        explored.no_problems()
+    for _, _, ack_seq in pages[::20]:
+        explored.open(f"/operations?before={ack_seq + 2}")
+        assert "alert" in explored.browser.call("read")
+        explored.no_problems()
+    for number, payload in enumerate(PAYLOADS):
+        assert explored.open(f"/index?path=/x{number}")["status"] == 200
+        visible = payload.split("\t")[0][:12]
+        if visible.isprintable() and "\u202e" not in visible:
+            # Quotes are escaped in JSON.
+            assert visible.replace('"', '\\"')[:8] in explored.browser.call("read"), payload
+        explored.no_problems()
+
+
+def test_hostile_transactions_and_operations_do_nothing(explored: Explored) -> None:
+    for payload in PAYLOADS[::6]:
+        done = explored.call("put", path="/again", value=payload, op=payload)
+        for path in (
+            f"/transactions/{done['tx']}",
+            f"/operations/{done['results'][0]['ack_seq']}",
+            f"/block/index/{done['results'][0]['ack_seq']}",
+        ):
+            assert explored.open(path)["status"] == 200
+    for path in ("/index?path=/<script>alert(1)</script>", "/<script>alert(1)</script>"):
+        assert explored.open(path)["status"] == 404
+    explored.no_problems()
+
+
+def test_every_page_at_two_widths_without_serious_findings(explored: Explored) -> None:
+    done = explored.call("put", path="/users/bob", value={"name": "Bob", "age": 44})
+    explored.call("drop", path="/users/bob")
+    explored.call("upgrade", code=CONTRACT + "export function more () {}\n")
+    ack = done["results"][0]["ack_seq"]
+    pages = {
+        "overview": "/",
+        "operations": "/operations",
+        "operation": f"/operations/{ack}",
+        "calls": "/transactions",
+        "call": f"/transactions/{done['tx']}",
+        "index": "/index",
+        "value": f"/index?path=/users/bob&version={ack + 2}",
+        "block": f"/block/index/{ack}",
+        "contract": "/contract",
+        "audit": "/frauds",
+        "peers": "/peers",
+        "missing": "/nothing",
+    }
+    look(explored, pages)
+
+
+def look(explored: Explored, pages: dict[str, str]) -> None:
+    for name, path in pages.items():
+        explored.open(path)
+        for width, height, scheme in VIEWS:
+            explored.browser.call("view", width=width, height=height, scheme=scheme)
+            if ARTEFACTS:
+                Path(ARTEFACTS).mkdir(parents=True, exist_ok=True)
+                file = Path(ARTEFACTS, f"{name}-{width}-{scheme}.png")
+                overhang = explored.browser.call("shoot", file=str(file))
+            else:
+                overhang = explored.browser.call("overhang")
+            assert overhang <= 0, (name, width)
+            assert explored.browser.call("axe") == [], (name, width)
+    explored.no_problems()
+
+
+def test_a_cheat_is_shown_with_both_statements(explored: Explored, tmp_path: Path) -> None:
+    explored.call("put", path="/balance", value=100)
+    explored.open("/")
+    change = {"type": "put", "path": "/balance", "value": "<img src=x onerror=alert(1)>"}
+    explored.client.call("index.dangerous_batch", changes=[change])
+    explored.browser.call("text", text="Violated")
+    (fraud,) = explored.client.call("fraud.list")
+    explored.browser.call("click", selector="main a.button")
+    explored.browser.call("click", selector=f"a[href='/frauds/{fraud['id']}']")
+    shown = explored.browser.call("read")
+    assert "The contract produces" in shown
+    assert "The executor signed" in shown
+    assert "<img src=x onerror=alert(1)>" in shown
+    file = tmp_path / "fraud.json"
+    explored.browser.call("download", selector="#download-proof", file=str(file))
+    proof = json.loads(file.read_text())
+    assert b"onerror" in base64.b64decode(proof["actual"]["value"])
+    look(explored, {"violated": "/", "fraud": f"/frauds/{fraud['id']}", "frauds": "/frauds"})

@@ -1,0 +1,83 @@
+"""The contradiction in a fraud proof, as two things to be put side by side."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+from protocol.encoding.msgpack import unpack_untrusted
+from protocol.errors import DecodeError
+
+from ..api.json_values import to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One side: who says it, what it is about, and what it says.
+
+    Attributes:
+      missing: whether this side says that there is nothing.
+    """
+
+    title: str
+    about: str
+    value: Any
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Both sides, and the operation they are about where there is one."""
+
+    first: Statement
+    second: Statement
+    operation: Any = None
+
+
+def statements_of(proof: dict[str, Any]) -> Statements | None:
+    """The two sides of a proof; None for a kind that has no such pair."""
+    if "expected" not in proof or "actual" not in proof:
+        return _heads_of(proof)
+    operation = _unpacked(proof.get("operation"))
+    errors = (proof.get("expectedError"), proof.get("actualError"))
+    if proof["expected"] is None and proof["actual"] is None and any(errors):
+        first = Statement("The contract ends with", "error", errors[0], errors[0] is None)
+        second = Statement("The executor signed", "error", errors[1], errors[1] is None)
+        return Statements(first, second, operation)
+    first = _write("The contract produces", proof["expected"])
+    second = _write("The executor signed", proof["actual"])
+    return Statements(first, second, operation)
+
+
+def _write(title: str, write: Any) -> Statement:
+    if not isinstance(write, dict):
+        return Statement(title, "", None, missing=True)
+    path = str(write.get("path"))
+    if write.get("value") is None:
+        return Statement(title, f"deletion of {path}", None, missing=True)
+    return Statement(title, path, _unpacked(write["value"]))
+
+
+def _heads_of(proof: dict[str, Any]) -> Statements | None:
+    """Two signed heads of one log, whatever the two are called in this kind of proof."""
+    for names in (("first", "second"), ("ours", "theirs"), ("headA", "headB"), ("a", "b")):
+        sides = [proof.get(name) for name in names]
+        if all(isinstance(side, dict) for side in sides):
+            first, second = (
+                Statement("The writer signed", f"statement {number}", side)
+                for number, side in enumerate(sides, 1)
+            )
+            return Statements(first, second)
+    return None
+
+
+def _unpacked(text: Any) -> Any:
+    """The value in base64 of msgpack, or the base64 where it is no value."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return to_json(unpack_untrusted(base64.b64decode(text, validate=True)))
+    except (binascii.Error, DecodeError, ValueError):
+        return text
