@@ -13,17 +13,19 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.transparency.frauds import CannotTell, Violated
+from protocol.transparency.log_frauds import LogFraudProof
 
 from .config import Address, DirectoryConfig, read_config, write_config
 from .contracts.engine import Method, Value
-from .errors import CannotTellYet, NotAllowed, NotFound, UsageProblem
-from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore
+from .errors import CannotTellYet, NotAllowed, NotFound, StoreDamaged, UsageProblem
+from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore, KeptFraud
 from .key_text import parse_key
 from .ledger.contract_runner import ContractRunner
 from .ledger.genesis import create_index
 from .ledger.index import Index
 from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
+from .log_frauds import LogForkFraudProof, log_fraud
 from .net.connections import Connections
 from .net.direct import DirectPeers
 from .nursery import open_owned_nursery
@@ -91,7 +93,7 @@ class Database:
         self._runner = runner
         self._world = world
         self._nursery = nursery
-        self._oplogs = OplogSet(store)
+        self._oplogs = OplogSet(store, self._keep_fork)
         self._own = OwnOplogs(store)
         self._local: Oplog | None = None
         pair = KeyPair.from_seed(world.random_bytes(SEED_BYTES))
@@ -102,6 +104,8 @@ class Database:
             self.index, self._oplogs, runner, store.records, lambda: self._local, self._milliseconds
         )
         self._executor_fault: str | None = None
+        self._forks: dict[bytes, LogForkFraudProof] = {}
+        self._monitors: list[Monitor] = []
 
     # Making and opening ---------------------------------------------------------------------------
 
@@ -221,6 +225,8 @@ class Database:
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(open_owned_nursery())
             database = cls(directory, store, core, runner, nursery, world)
+            assert core.heads is not None, "the index of a database is never truncated"
+            core.heads.on_proof(database._keep_fork)
             if not core.writable:
                 stack.enter_context(core.tail(0))
             for key in database._own.all():
@@ -367,9 +373,12 @@ class Database:
         """Replay the whole index as it is now, and compare.
 
         Raises:
+          LogForkFraudProof: the index or an oplog was signed in two histories; the proof is kept.
+            Of an oplog this is raised when the executor kept to the contract: not it is at fault.
           ContractFraudProof: the executor broke the contract; the proof is kept.
           CannotTellYet: nothing of the database is here.
         """
+        self._raise_fork(self.key)
         length = self.index.core.length
         if length == 0:
             raise CannotTellYet(
@@ -382,6 +391,8 @@ class Database:
         verdict = await auditor.run(length)
         if isinstance(verdict, Violated):
             raise await self._keep_violation(verdict, length)
+        for key in (self.key, *sorted(self._forks)):
+            self._raise_fork(key, verdict.state.operations)
         unknown = verdict if isinstance(verdict, CannotTell) else None
         return VerifyReport(
             verdict="verified" if unknown is None else "cannot tell",
@@ -396,17 +407,48 @@ class Database:
         """Verify the index from its beginning and then as it grows; iterate for the events."""
         auditor = Auditor(self.index, StoredOperations(self._oplogs), self._runner)
         monitor = Monitor(self.index.core, auditor, self._keep_violation)
-        async with open_owned_nursery() as nursery:
-            nursery.start_soon(monitor.run)
-            yield monitor
+        for proof in self._forks.values():
+            monitor.forked(proof)
+        self._monitors.append(monitor)
+        try:
+            async with open_owned_nursery() as nursery:
+                nursery.start_soon(monitor.run)
+                yield monitor
+        finally:
+            self._monitors.remove(monitor)
 
-    def frauds(self) -> list[ContractFraudProof]:
+    def frauds(self) -> list[KeptFraud]:
         """The proofs kept in this directory."""
         return self._frauds.all()
 
-    def fraud(self, name: str) -> ContractFraudProof:
+    @property
+    def forks(self) -> list[LogForkFraudProof]:
+        """The logs of this database that are proven to be forked; nothing is accepted in them."""
+        return list(self._forks.values())
+
+    def fraud(self, name: str) -> KeptFraud:
         """One of them by its id; raises NotFound."""
         return self._frauds.find(name)
+
+    def _keep_fork(self, proof: LogFraudProof) -> None:
+        """A log of ours, or of somebody else, is proven to have two histories."""
+        if proof.log_key in self._forks:
+            return
+        whose = "executor" if proof.log_key == self.key else "participant"
+        try:
+            kept = self._frauds.add_log_fraud(proof, whose)
+        except StoreDamaged as failure:
+            # The store has it as well; a full disk must not end the node that found a fork.
+            log.error("%s", failure)
+            kept = log_fraud("", proof, None, whose)
+        self._forks[proof.log_key] = kept
+        for monitor in self._monitors:
+            monitor.forked(kept)
+
+    def _raise_fork(self, key: bytes, operations: int | None = None) -> None:
+        kept = self._forks.get(key)
+        if kept is not None:
+            raise log_fraud(kept.id, kept.proof, kept.file, kept.whose, operations)
 
     async def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
         proof = await prove_violation(self.index.core, self._oplogs, verdict, length, self._cache)

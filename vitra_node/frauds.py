@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from blake3 import blake3
 
 from protocol.errors import RecordError
 from protocol.transparency import frauds as protocol_frauds
+from protocol.transparency.log_frauds import LogFraudProof, read_log_fraud_proof_untrusted
 
 from .config import write_file_atomically
 from .errors import ContractViolated, NotFound, StoreDamaged
+from .log_frauds import LogForkFraudProof, log_fraud
 
 DIRECTORY_NAME = "fraud"
 
@@ -50,14 +53,29 @@ class ContractFraudProof(ContractViolated):
         self.file = file
         self.operations = operations
 
+    kind = "ContractFraudProof"
+
     @property
     def code(self) -> str:
         """Which rule was broken."""
         return str(self.proof.violation.code)
 
+    @property
+    def reason(self) -> str:
+        """One sentence for people."""
+        return self.proof.violation.reason
+
+    @property
+    def seq(self) -> int | None:
+        """The index block that shows it."""
+        return self.proof.violation.seq
+
     def to_json(self) -> str:
         """The proof as it stands in its file."""
         return self.proof.to_json()
+
+
+KeptFraud: TypeAlias = ContractFraudProof | LogForkFraudProof
 
 
 @dataclass
@@ -73,11 +91,24 @@ class FraudStore:
         Raises:
           StoreDamaged: the file cannot be written.
         """
-        text = proof.to_json() + "\n"
+        name, path = self._write(proof.to_json() + "\n")
+        return ContractFraudProof(name, proof, path, operations)
+
+    def add_log_fraud(self, proof: LogFraudProof, whose: str | None) -> LogForkFraudProof:
+        """Keep a proof that a log was forked; keeping it again changes nothing.
+
+        Raises:
+          StoreDamaged: the file cannot be written.
+        """
+        name, path = self._write(proof.to_json() + "\n")
+        return log_fraud(name, proof, path, whose)
+
+    def _write(self, text: str) -> tuple[str, Path | None]:
+        """Keep a proof's text; gives its name and file."""
         name = blake3(text.encode()).hexdigest()[:32]
         if self.directory is None:
             self._in_memory[name] = text
-            return ContractFraudProof(name, proof, None, operations)
+            return name, None
         path = self.directory / f"{name}.json"
         try:
             self.directory.mkdir(mode=0o700, exist_ok=True)
@@ -85,9 +116,9 @@ class FraudStore:
                 write_file_atomically(path, text.encode())
         except OSError as error:
             raise StoreDamaged(f"The proof cannot be written to {path}: {error}.") from error
-        return ContractFraudProof(name, proof, path, operations)
+        return name, path
 
-    def all(self) -> list[ContractFraudProof]:
+    def all(self) -> list[KeptFraud]:
         """All kept proofs, ordered by id."""
         if self.directory is None:
             names = sorted(self._in_memory)
@@ -95,7 +126,7 @@ class FraudStore:
             names = sorted(path.stem for path in self.directory.glob("*.json"))
         return [self.find(name) for name in names]
 
-    def find(self, name: str) -> ContractFraudProof:
+    def find(self, name: str) -> KeptFraud:
         """The proof of an id.
 
         Raises:
@@ -105,6 +136,8 @@ class FraudStore:
         path = None if self.directory is None else self.directory / f"{name}.json"
         try:
             text = self._in_memory[name] if path is None else _read(path)
+            if f'"{protocol_frauds.PROOF_MARKER}"' not in text:
+                return log_fraud(name, read_log_fraud_proof_untrusted(text), path)
             proof = protocol_frauds.ContractFraudProof.from_json_untrusted(text)
         except (KeyError, FileNotFoundError):
             raise NotFound(

@@ -20,6 +20,9 @@ from .peer import Cause, Peer, Standing
 from .peers import Peers
 from .proof import Data, Request, UpgradeRequest
 
+# Lengths at which one peer is asked for its tree because of heads that others showed.
+MAX_SHOWN_AT = 64
+
 
 class ForkWatch:
     """Collects evidence about other histories of one log."""
@@ -61,6 +64,22 @@ class ForkWatch:
         if shrunk or not peer.compared:
             peer.compared = True
             self._probe(peer, said.fork, said.length)
+
+    def ask_holders(self) -> None:
+        """Have our own history shown at lengths where a kept head has to be compared with it."""
+        ours, ahead = self._core.head, self._heads.ahead
+        if self.frozen or not ahead or ahead[0].length > ours.length:
+            return
+        for head in ahead:
+            if head.length > ours.length or head.fork != ours.fork:
+                continue
+            for peer in self._peers.by_id.values():
+                said = peer.said
+                if not peer.is_source or said is None or said.length < head.length:
+                    continue
+                if head.length not in peer.shown_at and len(peer.shown_at) < MAX_SHOWN_AT:
+                    peer.shown_at.add(head.length)
+                    self._probe(peer, ours.fork, head.length)
 
     def accuse(self, peer: Peer, error: RemoteProtocolError) -> None:
         """An answer of the peer does not verify."""

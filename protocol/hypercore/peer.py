@@ -95,6 +95,7 @@ class Peer:
       accusation: what it did wrong, when ACCUSED.
       probed: forks it was asked to prove.
       compared: it was asked for its tree because it is no longer than ours.
+      shown_at: lengths at which it was asked for its tree because of a head that others showed.
       queue: its requests that wait for our answer, by id.
       budget: how many of them may be answered now.
       wants: those of it that came while it was paused.
@@ -105,8 +106,8 @@ class Peer:
     __slots__ = (
         "accusation", "answered_at", "blocks", "budget", "came_with", "compared", "dry_at",
         "heard_at", "id", "invalid_requests", "news", "paused", "picked", "probed", "queue",
-        "refusals", "refused", "requests", "said", "standing", "told", "told_contiguous", "wanted",
-        "wants",
+        "refusals", "refused", "requests", "said", "shown_at", "standing", "told",
+        "told_contiguous", "wanted", "wants",
     )  # fmt: skip
 
     def __init__(self, id_: int, length: int, now: float) -> None:
@@ -129,6 +130,7 @@ class Peer:
         self.accusation: RemoteProtocolError | None = None
         self.probed: set[int] = set()
         self.compared = False
+        self.shown_at: set[int] = set()
         self.queue: dict[int, Request] = {}
         self.budget = RequestBudget(BudgetRates(*ANSWERS_PER_PEER), length, now)
         self.wants: list[Want] = []

@@ -51,7 +51,7 @@ from .messages import (
     decode_unwant_untrusted,
     decode_want_untrusted,
 )
-from .peer import Cause, Peer
+from .peer import Cause, Peer, Standing
 from .peers import Peers
 from .reorg_download import ReorgDownload
 from .stalls import Stalls
@@ -292,6 +292,15 @@ class Replicator:
         return max((sync.length for sync in said if sync and sync.fork == fork), default=0)
 
     @property
+    def compared(self) -> bool:
+        """Whether no connected peer is about to show its tree, or silent so far."""
+        return not self.updating and not any(
+            peer.standing in (Standing.SILENT, Standing.ACCUSED)
+            or any(each.asker is not None for each in peer.requests.in_flight.values())
+            for peer in self._peers.by_id.values()
+        )
+
+    @property
     def updating(self) -> bool:
         """Whether a connected peer may still bring a longer head that it has told us of.
 
@@ -320,6 +329,8 @@ class Replicator:
         self._read_inbox()
         if not events:
             self._asking.refill()
+        if not events:
+            self._forks.ask_holders()
         if not events:
             self._uploader.answer_next()
         self._forget_faulty()

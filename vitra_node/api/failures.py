@@ -22,6 +22,7 @@ from ..contracts import errors as contracts
 from ..errors import (
     CannotTellYet,
     InternalFault,
+    LogForked,
     NetworkProblem,
     NotAllowed,
     NotFound,
@@ -228,6 +229,14 @@ def _writer_conflict(error: storage.WriterConflict) -> VitraError:
     )
 
 
+def _violated(error: storage.LogViolated) -> VitraError:
+    return LogForked(
+        f"Nothing is written to this log any more: {_sentence(error)}",
+        unchanged="Nothing was written.",
+        advice="See the proof with `vitra fraud ls`; another copy of this directory was used.",
+    )
+
+
 def _too_slow(error: trio.TooSlowError) -> VitraError:
     return NetworkProblem(
         "It did not happen in time.", advice="Look at `vitra status` for peers, and try again."
@@ -264,6 +273,7 @@ _TABLE: tuple[tuple[type[BaseException], Callable[[Any], VitraError]], ...] = (
     (storage.KeyFileError, _key_file),
     (storage.NotWritable, _not_writable),
     (storage.WriterConflict, _writer_conflict),
+    (storage.LogViolated, _violated),
     (storage.BlockOutOfRange, _out_of_range),
     (storage.BlockNotAvailable, _not_available),
     (storage.BlockTooLarge, _too_large),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..roles.monitor import MonitorEvent, Validated, ViolationFound
+from ..roles.monitor import ForkFound, MonitorEvent, Validated, ViolationFound
 from .json_values import to_json
 
 if TYPE_CHECKING:
     from ..contracts.engine import Entry
     from ..database import Database, VerifyReport
-    from ..frauds import ContractFraudProof
+    from ..frauds import ContractFraudProof, KeptFraud
     from ..ledger.index import HistoryEntry
     from ..ledger.oplogs import Oplog
+    from ..log_frauds import LogForkFraudProof
     from ..transactions import Operation, Result, Transaction
 
 
@@ -122,14 +123,36 @@ def violated_shape(fraud: ContractFraudProof, seconds: float) -> dict[str, Any]:
     }
 
 
-def fraud_shape(fraud: ContractFraudProof) -> dict[str, Any]:
+def forked_shape(fork: LogForkFraudProof, seconds: float) -> dict[str, Any]:
+    """What ``verify`` answers when a log was signed in two histories; ``whose`` says by whom."""
+    return {
+        "verdict": "violated",
+        "operations": fork.operations,
+        "index_length": None,
+        "seconds": round(seconds, 6),
+        "proof": None if fork.file is None else str(fork.file),
+        **_fork_fields(fork),
+    }
+
+
+def _fork_fields(fork: LogForkFraudProof) -> dict[str, Any]:
+    return {
+        "kind": fork.kind,
+        "code": fork.code,
+        "reason": fork.reason,
+        "log": fork.proof.log_key.hex(),
+        "whose": fork.whose,
+    }
+
+
+def fraud_shape(fraud: KeptFraud) -> dict[str, Any]:
     """One kept fraud proof, without its evidence."""
     return {
         "id": fraud.id,
-        "kind": "ContractFraudProof",
+        "kind": fraud.kind,
         "code": fraud.code,
-        "reason": fraud.proof.violation.reason,
-        "seq": fraud.proof.violation.seq,
+        "reason": fraud.reason,
+        "seq": fraud.seq,
         "file": None if fraud.file is None else str(fraud.file),
     }
 
@@ -152,6 +175,14 @@ def event_shape(event: MonitorEvent) -> dict[str, Any]:
             "reason": fraud.proof.violation.reason,
             "proof": None if fraud.file is None else str(fraud.file),
             "id": fraud.id,
+        }
+    if isinstance(event, ForkFound):
+        fork = event.proof
+        return {
+            "event": "violation" if event.is_of_index else "fork",
+            "proof": None if fork.file is None else str(fork.file),
+            "id": fork.id,
+            **_fork_fields(fork),
         }
     return {
         "event": "undecided",

@@ -13,7 +13,7 @@ from ..api.connection import Connection
 from ..config import write_file_atomically
 from ..errors import UsageProblem
 from .asking import ask, running_node
-from .exit_codes import CANNOT_TELL, DONE, VERDICTS, VIOLATED
+from .exit_codes import CANNOT_TELL, DONE, VERDICTS, violation_code
 from .output import counted, safe_text
 from .settings import Settings, takes_settings
 
@@ -23,7 +23,8 @@ from .settings import Settings, takes_settings
 def verify(settings: Settings) -> int:
     """Replay the whole database and compare it with what the executor published.
 
-    Exits with 0 when verified, 20 when violated (a proof is written), 6 when it cannot tell.
+    Exits with 0 when verified, 20 when the contract is violated, 21 when a log was forked (a proof
+    is written for both), 6 when it cannot tell.
     """
 
     async def command(connection: Connection) -> Any:
@@ -31,13 +32,18 @@ def verify(settings: Settings) -> int:
 
     report = ask(settings, command)
     settings.output.result(report, _report_text(report))
+    if report["verdict"] == "violated":
+        return violation_code(report["kind"])
     return VERDICTS[report["verdict"]]
 
 
 @click.group(invoke_without_command=True)
 @takes_settings
 def monitor(settings: Settings) -> int | None:
-    """Verify the database as it grows, and print each event until a violation (exit code 20).
+    """Verify the database as it grows, and print each event until a violation.
+
+    Exits with 20 when the contract is violated, with 21 when the index was forked. A participant
+    that forked its log is told, and the monitor goes on.
 
     Without a subcommand it stays in the foreground, with a running node or without.
     """
@@ -129,7 +135,7 @@ def follow(settings: Settings) -> int:
             async for event in events:
                 output.result(event, _event_text(event))
                 if event["event"] == "violation":
-                    return VIOLATED
+                    return violation_code(event["kind"])
                 if output.closed:
                     return DONE
         return CANNOT_TELL
@@ -161,9 +167,9 @@ def _event_text(event: dict[str, Any]) -> str:
     if event["event"] == "validated":
         operations = counted(event["operations"], "operation")
         return f"validated: {operations}, {event['index_length']} index blocks"
-    if event["event"] == "violation":
+    if event["event"] in ("violation", "fork"):
         return (
-            f"violation: {event['kind']} {event['code']}: {safe_text(event['reason'])}\n"
+            f"{event['event']}: {event['kind']} {event['code']}: {safe_text(event['reason'])}\n"
             f"proof: {event['proof']}"
         )
     return f"undecided: {safe_text(event['reason'])}"

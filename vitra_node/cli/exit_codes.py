@@ -33,7 +33,13 @@ VIOLATED: Final = 20
 FORKED: Final = 21
 
 VERDICTS: Final = {"verified": DONE, "cannot tell": CANNOT_TELL, "violated": VIOLATED}
-"""Exit codes of the verdicts of an audit."""
+"""Exit codes of the verdicts of an audit; see ``violation_code`` for which violation it is."""
+
+
+def violation_code(kind: str) -> int:
+    """The exit code of a violation by the kind of its proof."""
+    return VIOLATED if kind == "ContractFraudProof" else FORKED
+
 
 _log = logging.getLogger(__name__)
 

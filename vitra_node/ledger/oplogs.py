@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from protocol.hypercore.events import ForkObserved
+import trio
+
+from protocol.transparency.log_frauds import LogFraudProof
 
 from ..storage.corestore import Corestore
 from ..storage.hypercore import Hypercore
@@ -19,15 +21,10 @@ class Oplog:
     Attributes:
       core: the log itself.
       active: whether the index lists it as a participant now.
-      forked: whether its writer was seen to sign two histories.
     """
 
     core: Hypercore
     active: bool = False
-    forked: bool = False
-
-    def __post_init__(self) -> None:
-        self.core.on_fork(self._on_fork)
 
     @property
     def key(self) -> bytes:
@@ -44,16 +41,31 @@ class Oplog:
         """Whether this node can publish on it."""
         return self.core.writable
 
-    def _on_fork(self, fork: ForkObserved) -> None:
-        # A claim without a signed head is nobody's guilt.
-        self.forked = self.forked or fork.head is not None
+    @property
+    def forked(self) -> bool:
+        """Whether it is proven that its writer signed two histories."""
+        return self.core.heads is not None and self.core.heads.proof is not None
+
+    async def is_forked(self, patience_seconds: float) -> bool:
+        """The same, once connected peers had the time to show what they know of it.
+
+        An executor is not accused over an operation before it could show the head it acted on.
+        """
+        with trio.move_on_after(patience_seconds):
+            while not self.forked and not self.core.replication.compared:
+                await self.core.wait_for_activity()
+        return self.forked
 
 
 class OplogSet:
     """The oplogs that this node has open, kept in step with the index by ``refresh``."""
 
-    def __init__(self, store: Corestore) -> None:
+    def __init__(
+        self, store: Corestore, on_fork: Callable[[LogFraudProof], None] | None = None
+    ) -> None:
+        """``on_fork`` hears once of each oplog that is proven to be forked."""
         self._store = store
+        self._on_fork = on_fork
         self._by_key: dict[bytes, Oplog] = {}
 
     def __iter__(self) -> Iterator[Oplog]:
@@ -71,8 +83,12 @@ class OplogSet:
         oplog = self._by_key.get(key)
         if oplog is None:
             core = await self._store.get(key=key, allow_truncation=False)
+            oplog = self._by_key.get(key)
             # Another task may have opened it meanwhile; both must see one object.
-            oplog = self._by_key.setdefault(key, Oplog(core))
+            if oplog is None:
+                oplog = self._by_key[key] = Oplog(core)
+                if core.heads is not None and self._on_fork is not None:
+                    core.heads.on_proof(self._on_fork)
         return oplog
 
     def close(self, key: bytes) -> None:

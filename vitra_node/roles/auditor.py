@@ -41,6 +41,10 @@ from ..storage.hypercore import Hypercore
 # Blocks of the index handed to the replay at a time: enough to keep it busy, little to hold.
 READ_AHEAD_BLOCKS = 512
 
+# How long connected peers have to show another history of an oplog before the executor is accused
+# over an operation that differs. Every peer says on connecting what it has.
+FORK_PATIENCE_SECONDS = 5.0
+
 
 class OperationSource(Protocol):
     """Where an auditor gets operations from."""
@@ -76,7 +80,8 @@ class StoredOperations:
 
     async def is_forked(self, origin: bytes) -> bool:
         """See ``OperationSource``."""
-        return (await self._oplogs.open(origin)).forked
+        oplog = await self._oplogs.open(origin)
+        return await oplog.is_forked(0.0 if self._fetch_seconds == 0 else FORK_PATIENCE_SECONDS)
 
 
 class Auditor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from protocol.transparency.records import Ack
 from protocol.transparency.replay_state import START, ReplayState
 
 from ..frauds import ContractFraudProof
+from ..log_frauds import LogForkFraudProof
 from ..storage.hypercore import Hypercore
 from .auditor import Auditor
 
@@ -61,7 +63,26 @@ class Undecided:
     index_length: int
 
 
-MonitorEvent = Validated | ViolationFound | Undecided
+@dataclass(frozen=True, slots=True)
+class ForkFound:
+    """A log of the database was signed in two histories.
+
+    Of an oplog it says who is at fault, a participant, and the monitor goes on. When the index was
+    forked nothing is validated after this.
+
+    Attributes:
+      proof: the signed statements; it is also kept in the directory.
+    """
+
+    proof: LogForkFraudProof
+
+    @property
+    def is_of_index(self) -> bool:
+        """Whether the executor is at fault."""
+        return self.proof.whose == "executor"
+
+
+MonitorEvent = Validated | ViolationFound | Undecided | ForkFound
 
 
 class Monitor:
@@ -78,6 +99,8 @@ class Monitor:
         self._auditor = auditor
         self._keep = keep
         self._told: Undecided | None = None
+        self._forks: deque[LogForkFraudProof] = deque()
+        self._forked = trio.Event()
         self._send, self._receive = trio.open_memory_channel[MonitorEvent](MAX_UNREAD_EVENTS)
 
     def __aiter__(self) -> Monitor:
@@ -89,15 +112,36 @@ class Monitor:
         except trio.EndOfChannel:
             raise StopAsyncIteration from None
 
+    def forked(self, proof: LogForkFraudProof) -> None:
+        """A log of the database is proven to be forked; it is told in its turn."""
+        self._forks.append(proof)
+        self._forked.set()
+
     async def run(self) -> None:
         """Replay until a violation is found."""
-        async with self._send:
-            while True:
-                await self._core.wait_for_length(max(self.state.position, 1))
-                length = self._core.length
-                if not await self._replay(length):
+        async with self._send, trio.open_nursery() as nursery:
+            nursery.start_soon(self._follow_index, nursery.cancel_scope)
+            await self._tell_forks(nursery.cancel_scope)
+
+    async def _follow_index(self, scope: trio.CancelScope) -> None:
+        while True:
+            await self._core.wait_for_length(max(self.state.position, 1))
+            length = self._core.length
+            if not await self._replay(length):
+                scope.cancel()
+                return
+            await self._core.wait_for_length(length + 1)
+
+    async def _tell_forks(self, scope: trio.CancelScope) -> None:
+        while True:
+            await self._forked.wait()
+            self._forked = trio.Event()
+            while self._forks:
+                event = ForkFound(self._forks.popleft())
+                await self._send.send(event)
+                if event.is_of_index:
+                    scope.cancel()
                     return
-                await self._core.wait_for_length(length + 1)
 
     async def _replay(self, length: int) -> bool:
         """Replay up to a length; False when there is nothing more to find."""

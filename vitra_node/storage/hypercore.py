@@ -16,6 +16,7 @@ from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.events import ForkObserved
 from protocol.hypercore.merkle import head_at
 from protocol.limits import MAX_BLOCK_BYTES, MAX_LOG_LENGTH_BLOCKS
+from protocol.transparency.log_frauds import LogFraudProof
 
 from .awaited_blocks import AwaitedBlocks
 from .committer import Committer
@@ -72,6 +73,8 @@ class Hypercore:
             heads=heads,
         )
         storage.on_commit = self._committed
+        if heads is not None:
+            heads.on_proof(self._proven)
 
     def __repr__(self) -> str:
         return f"<Hypercore {self.key.hex()[:12]}… length={self.length} fork={self.fork}>"
@@ -431,6 +434,7 @@ class Hypercore:
         The channels of all peers are closed.
         """
         self._heads = heads
+        heads.on_proof(self._proven)
         self._replication.watch_heads(heads)
 
     def hold_writing(self, restored_length: int) -> None:
@@ -506,6 +510,9 @@ class Hypercore:
             self._changed.beat()
         if self._heads is not None:
             self._heads.tree_changed()
+
+    def _proven(self, proof: LogFraudProof) -> None:
+        self._activity.beat()
 
     def _committed(self, grew: bool) -> None:
         if grew:

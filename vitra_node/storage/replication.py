@@ -40,6 +40,9 @@ class CoreReplication:
         self._on_activity = on_activity
         self._on_refused = on_refused
         self._heads = heads
+        self._seen_version = 0
+        if heads is not None:
+            heads.on_change(self._heads_changed)
         # Made when it is first needed: most logs of a large store are never shared at a time.
         self._made: Replicator | None = None
         self._sinks: dict[int, PeerSink] = {}
@@ -113,6 +116,11 @@ class CoreReplication:
         return 0 if self._made is None else self._made.remote_length
 
     @property
+    def compared(self) -> bool:
+        """Whether a peer is there, and none that is may still show another history."""
+        return bool(self._sinks) and self._made is not None and self._made.compared
+
+    @property
     def updating(self) -> bool:
         """Whether a peer may still bring a longer head that it has told us of."""
         return self._made is not None and self._made.updating
@@ -143,6 +151,7 @@ class CoreReplication:
         """The log may never be truncated from now on; closes the channels of all peers."""
         self.close()
         self._made, self._heads = None, heads
+        heads.on_change(self._heads_changed)
 
     def close(self) -> None:
         """Close the channels of all peers."""
@@ -180,6 +189,13 @@ class CoreReplication:
         finally:
             self._carrying_out = False
         self._on_activity()
+
+    def _heads_changed(self) -> None:
+        """A head came another way: peers of this log may have to show their trees."""
+        assert self._heads is not None
+        if self._made is not None and self._heads.table.version != self._seen_version:
+            self._seen_version = self._heads.table.version
+            self._carry_out()
 
     def _fork_observed(self, event: ForkObserved) -> None:
         if self._heads is not None:

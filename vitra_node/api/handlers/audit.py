@@ -13,8 +13,9 @@ import trio
 
 from ...errors import NotFound
 from ...frauds import ContractFraudProof
+from ...log_frauds import LogForkFraudProof
 from ..session import BackgroundMonitor, Session
-from ..shapes import event_shape, fraud_shape, report_shape, violated_shape
+from ..shapes import event_shape, forked_shape, fraud_shape, report_shape, violated_shape
 
 _log = logging.getLogger(__name__)
 
@@ -27,12 +28,14 @@ async def verify(session: Session) -> dict[str, Any]:
     except ContractFraudProof as fraud:
         seconds = time.perf_counter() - started
         return violated_shape(fraud, seconds)
+    except LogForkFraudProof as fork:
+        return forked_shape(fork, time.perf_counter() - started)
     return report_shape(report)
 
 
 @asynccontextmanager
 async def events(session: Session) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-    """Verify what is there and all that follows: ``validated`` and ``violation`` events."""
+    """Verify what is there and what follows: ``validated``, ``fork``, ``violation`` events."""
     async with session.database.monitor() as found:
         shaped = _shaped(found)
         async with aclosing(shaped):
@@ -81,6 +84,8 @@ async def _monitor_in_background(session: Session, monitor: BackgroundMonitor) -
             async for event in found:
                 if event["event"] == "violation":
                     monitor.violation = event
-                    _log.error("the contract is violated: %s", event)
+                    _log.error("the database is violated: %s", event)
+                elif event["event"] == "fork":
+                    _log.error("a participant's log is forked: %s", event)
                 elif event["event"] == "validated":
                     monitor.validated = event["operations"]
