@@ -12,6 +12,7 @@ from pathlib import Path
 import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
+from protocol.encoding.paths import CONTRACT_SOURCE, format_key
 from protocol.transparency.frauds import CannotTell, Violated
 from protocol.transparency.log_frauds import LogFraudProof
 
@@ -25,6 +26,7 @@ from .ledger.genesis import create_index
 from .ledger.index import Index
 from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
+from .ledger.votes import standing_votes
 from .log_frauds import LogForkFraudProof, log_fraud
 from .net.connections import Connections
 from .net.direct import DirectPeers
@@ -278,7 +280,7 @@ class Database:
 
     @property
     def executor_fault(self) -> str | None:
-        """Why this executor stopped executing, None while it works."""
+        """What this executor cannot execute, and why; None while it works."""
         return self._executor_fault
 
     async def contract_source(self) -> str:
@@ -358,6 +360,40 @@ class Database:
           ContractTimeout, WorkerFault: the machine gave up on it.
         """
         return await self._participant.call(method, params)
+
+    async def rollback(self, to: int | None) -> Transaction:
+        """Vote for the contract source that index block ``to`` holds; None takes the vote back.
+
+        When more than half of the active oplogs vote for one block, the executor brings its source
+        back. No contract is called, so this works when the present one does not. The vote is
+        durable on return.
+
+        Raises:
+          NotFound: that block sets no contract source.
+          NotAllowed: it is the one in force, or this node has no oplog that counts.
+        """
+        path = format_key(CONTRACT_SOURCE)
+        if to is not None:
+            found = [entry async for entry in self.index.history(start=to, end=to + 1)]
+            if not any(entry.path == path and entry.type == "put" for entry in found):
+                raise NotFound(
+                    f"Index block {to} sets no contract source.",
+                    unchanged="Nothing was published.",
+                    advice="See those that do with `vitra rollback`.",
+                )
+        in_force = await self.index.get_key(CONTRACT_SOURCE)
+        if to is not None and in_force is not None and in_force.seq == to:
+            raise NotAllowed(
+                f"Index block {to} holds the contract source in force.",
+                unchanged="Nothing was published.",
+                advice="See the earlier ones with `vitra rollback`.",
+            )
+        return await self._participant.vote(to)
+
+    async def rollback_votes(self) -> dict[bytes, int]:
+        """The block that each oplog votes for, against the source in force; see ``rollback``."""
+        in_force = await self.index.get_key(CONTRACT_SOURCE)
+        return {} if in_force is None else await standing_votes(self.index, in_force.seq)
 
     async def transactions(self) -> list[Transaction]:
         """The transactions that were published from here, oldest first."""
@@ -501,12 +537,18 @@ class Database:
         return int(self._world.unix_time() * 1000)
 
     async def _execute(self) -> None:
-        executor = self.executor_type(self.index, self._oplogs, self._runner, self._milliseconds)
+        executor = self.executor_type(
+            self.index, self._oplogs, self._runner, self._milliseconds, self._set_executor_fault
+        )
         try:
             await executor.run()
-        except ExecutorStopped as stopped:
+        except* ExecutorStopped as group:
+            stopped = group.exceptions[0]
             log.error("%s", stopped)
-            self._executor_fault = str(stopped)
+            self._set_executor_fault(str(stopped))
+
+    def _set_executor_fault(self, fault: str | None) -> None:
+        self._executor_fault = fault
 
     def _restored_logs(self) -> list[Hypercore]:
         """Logs of our own that a backup brought back and no peer has confirmed."""

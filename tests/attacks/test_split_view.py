@@ -27,6 +27,7 @@ from vitra_node import log_frauds
 from vitra_node.database import Database
 from vitra_node.roles.monitor import ForkFound, Validated
 from vitra_node.storage.corestore import Corestore
+from vitra_node.storage.errors import LogViolated
 from vitra_node.storage.hypercore import Hypercore
 
 RUNS = int(os.environ.get("VITRA_TEST_SPLITS", "12"))
@@ -134,6 +135,25 @@ async def test_a_writer_that_comes_back_with_another_history_is_convicted(run: i
                             assert isinstance(await proven(core), BlockRewriteFraudProof)
             assert core is not None
             assert core.length == count
+
+
+async def test_an_executor_whose_key_was_used_elsewhere_stops_and_says_so(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with Database.create(tmp_path / "one", contract=COUNTER) as executor:
+            key = executor.key
+        shutil.copytree(tmp_path / "one", tmp_path / "other")
+        async with (
+            Database.load(tmp_path / "one") as one,
+            Database.load(tmp_path / "other") as other,
+        ):
+            for executor, amount in ((one, 1), (other, 2)):
+                await (await executor.call("increment", {"amount": amount})).when_processed()
+            await one.connect(*await other.listen("127.0.0.1", 0))
+            for executor in (one, other):
+                assert (await forked(executor, key)).whose == "executor"
+                with pytest.raises(LogViolated):
+                    await executor.call("increment")
+                assert executor.index.length == 6
 
 
 # Whole databases ----------------------------------------------------------------------------------

@@ -7,6 +7,10 @@ turn until it is full or nothing waits. The contract runs over the group; what i
 one Hyperbee batch for each operation, its ack first; all batches of a group are one append, with
 one signature and one commit. What was executed is known from the index alone, so a restart finds
 its place by one look-up for each oplog, and no crash can execute an operation twice.
+
+An operation that this machine cannot run (or whose contract it cannot even compile) holds up its
+own oplog, until the source changes. The others go on: so participants can vote the source back
+(``protocol.transparency.rollback``), which calls no contract.
 """
 
 from __future__ import annotations
@@ -22,16 +26,29 @@ from protocol.encoding.paths import ACK_SEQ_DIGITS, CONTRACT_SOURCE, ack_key
 from protocol.errors import RecordError
 from protocol.hypercore.merkle import roots_at
 from protocol.transparency.changes import Outcome, effective_writes, outcome_of
-from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
-from protocol.transparency.records import Ack, is_input_key, op_batch
+from protocol.transparency.operations import (
+    UNREADABLE_OPERATION,
+    Plain,
+    decode_operation_untrusted,
+)
+from protocol.transparency.records import Ack, decode_source_untrusted, is_input_key, op_batch
+from protocol.transparency.rollback import (
+    Refused,
+    is_system_operation,
+    read_rollback_untrusted,
+    settle_rollback,
+    source_in_block_untrusted,
+)
 
-from ..contracts.engine import AckView, ApplyRequest, ApplyResult, SetSource, Value
-from ..contracts.errors import HostFault
+from ..contracts.engine import AckView, ApplyRequest, ApplyResult, Value
+from ..contracts.errors import ContractError, HostFault
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
 from ..ledger.index import Index
 from ..ledger.index_writer import IndexBatches
 from ..ledger.oplogs import Oplog, OplogSet
+from ..ledger.votes import standing_votes
+from ..storage.errors import LogViolated, WriterConflict
 from .feed import OplogFeed, PublishedOperation
 
 log = logging.getLogger("vitra.executor")
@@ -42,7 +59,19 @@ MAX_GROUP_OPERATIONS = 100
 
 
 class ExecutorStopped(Exception):
+    """Nothing more can be executed here: the index was signed elsewhere too."""
+
+
+class _CannotRun(Exception):
     """The machine could not run the contract for an operation; nothing was decided about it."""
+
+    def __init__(self, operation: PublishedOperation, fault: Exception) -> None:
+        super().__init__(
+            f"Operation {operation.seq} of oplog {operation.oplog.key.hex()} could not be run: "
+            f"{fault} It was not executed, and no operation after it in that oplog will be until "
+            "the contract source changes."
+        )
+        self.oplog = operation.oplog
 
 
 class Executor:
@@ -50,6 +79,7 @@ class Executor:
 
     Args:
       clock: milliseconds since 1970, for the acks.
+      on_fault: called with what the machine could not run, and with None when that is past.
     """
 
     def __init__(
@@ -58,14 +88,19 @@ class Executor:
         oplogs: OplogSet,
         runner: ContractRunner,
         clock: Callable[[], int],
+        on_fault: Callable[[str | None], None],
     ) -> None:
         self._index = index
         self._oplogs = oplogs
         self._runner = runner
         self._clock = clock
+        self._on_fault = on_fault
         self._feeds: dict[bytes, OplogFeed] = {}
         self._woken = trio.Event()
+        # Oplogs whose next operation cannot be run here under the present source.
+        self._held: set[bytes] = set()
         self._source = ""
+        self._source_seq = 0
         self._last_ts = 0
         # Which feed has the first turn in the next group.
         self._turn = 0
@@ -75,15 +110,15 @@ class Executor:
         """Execute operations for ever.
 
         Raises:
-          ExecutorStopped: an operation could not be run on this machine.
+          ExecutorStopped: the index was signed elsewhere too.
         """
-        self._source = await self._index.contract_source()
+        await self._read_source()
         async with trio.open_nursery() as nursery:
             await self._follow_participants(nursery)
             while True:
                 group = self._next_group()
                 if group:
-                    await self._execute(group, nursery)
+                    await self._execute_or_hold(group, nursery)
                 else:
                     await self._woken.wait()
                 self._woken = trio.Event()
@@ -118,7 +153,11 @@ class Executor:
 
     def _next_group(self) -> list[PublishedOperation]:
         """Operations to execute together, one of each feed in turn; they stay in their feeds."""
-        feeds = [feed for _, feed in sorted(self._feeds.items()) if feed.waiting]
+        feeds = [
+            feed
+            for key, feed in sorted(self._feeds.items())
+            if feed.waiting and key not in self._held
+        ]
         if not feeds:
             return []
         self._turn = (self._turn + 1) % len(feeds)
@@ -135,10 +174,31 @@ class Executor:
 
     # Executing ------------------------------------------------------------------------------------
 
+    async def _execute_or_hold(
+        self, group: Sequence[PublishedOperation], nursery: trio.Nursery
+    ) -> None:
+        try:
+            await self._execute(group, nursery)
+        except _CannotRun as fault:
+            log.error("%s", fault)
+            self._held.add(fault.oplog.key)
+            self._on_fault(str(fault))
+        except (LogViolated, WriterConflict) as error:
+            raise ExecutorStopped(f"Nothing more is executed here: {error}.") from error
+
+    async def _read_source(self) -> None:
+        """Take over the source in force; what could not be run under the one before may run now."""
+        entry = await self._index.get_key(CONTRACT_SOURCE)
+        self._source = await self._index.contract_source()
+        self._source_seq = 0 if entry is None else entry.seq
+        if self._held:
+            self._held.clear()
+            self._on_fault(None)
+
     async def _execute(self, group: Sequence[PublishedOperation], nursery: trio.Nursery) -> None:
         ts = self._last_ts = max(self._last_ts, self._clock())
         outcomes = await self._apply(group, ts)
-        new_runtime_id = await self._new_runtime_id(outcomes)
+        new_runtime_id = await self._new_runtime_id(group, outcomes)
         rules_changed = False
         async with self._index.writing() as batches:
             for operation, (result, outcome) in zip(group, outcomes, strict=False):
@@ -150,7 +210,7 @@ class Executor:
             self._feeds[operation.oplog.key].take()
         self.executed += len(outcomes)
         if rules_changed:
-            self._source = await self._index.contract_source()
+            await self._read_source()
             await self._follow_participants(nursery)
 
     def _ack(
@@ -181,32 +241,41 @@ class Executor:
         return new_source or any(is_input_key(key) for key in keys)
 
     async def _new_runtime_id(
-        self, outcomes: Sequence[tuple[ApplyResult | None, Outcome]]
+        self,
+        group: Sequence[PublishedOperation],
+        outcomes: Sequence[tuple[ApplyResult | None, Outcome]],
     ) -> str | None:
         """The runtime of the source that the last operation set, if it did."""
-        for result, outcome in outcomes[-1:]:
-            for change in result.changes if result is not None and outcome.success else ():
-                if isinstance(change, SetSource):
-                    return (await self._runner.compiled(change.code)).runtime_id
+        for _, outcome in outcomes[-1:]:
+            for key, value in outcome.writes:
+                if key == CONTRACT_SOURCE and value is not None:
+                    try:
+                        compiled = await self._runner.compiled(decode_source_untrusted(value))
+                    except ContractError as fault:
+                        raise _CannotRun(group[len(outcomes) - 1], fault) from fault
+                    return compiled.runtime_id
         return None
 
     async def _apply(
         self, group: Sequence[PublishedOperation], ts: int
     ) -> list[tuple[ApplyResult | None, Outcome]]:
         """Run the contract over a group; fewer outcomes when one of them changed the rules."""
-        compiled = await self._runner.compiled(self._source)
-        requests: list[ApplyRequest | None] = []
+        readable: list[tuple[PublishedOperation, Plain] | None] = []
         for operation in group:
             try:
                 op = decode_operation_untrusted(operation.block)
             except RecordError:
-                requests.append(None)
+                readable.append(None)
                 continue
-            ack = AckView(operation.oplog.key.hex(), operation.seq, ts)
-            requests.append(ApplyRequest(op, ack, run_process=compiled.has_process))
-        results = iter(await self._run([r for r in requests if r is not None], group))
+            if is_system_operation(op):
+                if not readable:
+                    return [(None, await self._settle_system_operation(operation, op))]
+                # It is a group of its own, and the next one.
+                break
+            readable.append((operation, op))
+        results = iter(await self._run([each for each in readable if each is not None], ts))
         outcomes: list[tuple[ApplyResult | None, Outcome]] = []
-        for request in requests:
+        for request in readable:
             if request is None:
                 outcomes.append((None, Outcome(UNREADABLE_OPERATION)))
                 continue
@@ -217,11 +286,24 @@ class Executor:
         return outcomes
 
     async def _run(
-        self, requests: list[ApplyRequest], group: Sequence[PublishedOperation]
+        self, operations: Sequence[tuple[PublishedOperation, Plain]], ts: int
     ) -> list[ApplyResult]:
-        """Apply; when the machine fails, apply one by one, so that only the culprit stops us."""
-        if not requests:
+        """Apply; when the machine fails, apply one by one, so that only the culprit is held."""
+        if not operations:
             return []
+        first = operations[0][0]
+        try:
+            compiled = await self._runner.compiled(self._source)
+        except ContractError as fault:
+            raise _CannotRun(first, fault) from fault
+        requests = [
+            ApplyRequest(
+                op,
+                AckView(operation.oplog.key.hex(), operation.seq, ts),
+                run_process=compiled.has_process,
+            )
+            for operation, op in operations
+        ]
         host = IndexHost(self._index)
         try:
             return await self._runner.apply(self._source, requests, host)
@@ -230,11 +312,22 @@ class Executor:
         try:
             return await self._runner.apply(self._source, requests[:1], host)
         except HostFault as fault:
-            ack = requests[0].ack
-            raise ExecutorStopped(
-                f"Operation {ack.seq} of oplog {ack.origin} could not be run: {fault} "
-                "It was not executed, and no operation after it will be."
-            ) from fault
+            raise _CannotRun(first, fault) from fault
+
+    async def _settle_system_operation(self, operation: PublishedOperation, op: Plain) -> Outcome:
+        """What an operation of the protocol comes to; its ack will be the next index block."""
+        source = b""
+        try:
+            target = read_rollback_untrusted(op, self._index.length, self._source_seq)
+            if target is not None:
+                block = await self._index.core.get(target)
+                source = source_in_block_untrusted(target, block)
+        except Refused as refused:
+            return refused.outcome
+        listed = await self._index.participants()
+        votes = await standing_votes(self._index, self._source_seq)
+        active = [key for key, is_active in listed.items() if is_active]
+        return settle_rollback(operation.oplog.key, target, source, votes, active, self._source_seq)
 
 
 def _oplog_head(operation: PublishedOperation) -> bytes:

@@ -9,6 +9,7 @@ from blake3 import blake3
 from protocol.encoding.msgpack import pack
 from protocol.errors import LocalProtocolError
 from protocol.transparency.operations import decode_operation_untrusted
+from protocol.transparency.rollback import ROLLBACK, rollback_operation
 
 from ..contracts.engine import Value
 from ..errors import NotAllowed, NotFound, UsageProblem
@@ -68,6 +69,13 @@ class Participant:
         blocks = _pack_operations(method, result.operations)
         oplog = self._writable_oplog(method)
         return await self._publish(oplog, method, params, result.response, blocks)
+
+    async def vote(self, to: int | None) -> Transaction:
+        """Publish a vote for an earlier contract source; see ``Database.rollback``."""
+        operation = rollback_operation(to)
+        blocks = _pack_operations(ROLLBACK, [operation])
+        oplog = self._writable_oplog("rollback")
+        return await self._publish(oplog, ROLLBACK, {"to": to}, None, blocks)
 
     def transactions(self) -> list[Transaction]:
         """All remembered transactions, oldest first."""
