@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -22,6 +23,7 @@ from protocol.transparency.log_frauds import (
     LogFraudProof,
     read_log_fraud_proof_untrusted,
 )
+from tests.cli.processes import ok, vitra
 from tests.contract_sources import COUNTER, MEMBERS
 from vitra_node import log_frauds
 from vitra_node.database import Database
@@ -207,6 +209,28 @@ async def test_an_executor_with_two_faces(tmp_path: Path) -> None:
             with pytest.raises(log_frauds.LogForkFraudProof):
                 await again.verify()
             assert again.index.length == 6
+        await trio.to_thread.run_sync(read_as_a_user, tmp_path / "first", tmp_path / "fresh", key)
+
+
+def read_as_a_user(directory: Path, fresh: Path, key: bytes) -> None:
+    """Exit code 21, the proof among the others, and somebody else who checks it."""
+    told = vitra(directory, "verify", "--json")
+    assert told.code == 21, told.err
+    report = json.loads(told.out)
+    assert report["verdict"] == "violated"
+    assert (report["kind"], report["whose"]) == ("BlockRewriteFraudProof", "executor")
+    assert report["log"] == key.hex()
+    assert "two histories" in vitra(directory, "verify").out
+    [kept] = [each for each in ok(directory, "fraud", "ls") if report["reason"] == each["reason"]]
+    fresh.mkdir()
+    proof = fresh / "proof.json"
+    ok(directory, "fraud", "export", kept["id"], "-o", str(proof))
+    checked = vitra(fresh, "proof", "check", str(proof), "--key", key.hex(), "--json")
+    assert checked.code == 21, checked.err
+    assert json.loads(checked.out)["verdict"] == "violated"
+    # Somebody else's log is not accused by it.
+    other = vitra(fresh, "proof", "check", str(proof), "--key", bytes(32).hex())
+    assert other.code == 4
 
 
 async def test_a_participant_that_forks_its_oplog_is_the_only_one_accused(tmp_path: Path) -> None:

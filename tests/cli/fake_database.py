@@ -82,6 +82,15 @@ class FakeIndex:
         ]
         return AsyncList(entries)
 
+    def checkout(self, version: int) -> FakeIndex:
+        return self
+
+    async def get_key(self, key: bytes) -> Entry | None:
+        return None
+
+    async def participants(self) -> dict[bytes, bool]:
+        return {OPLOG_KEY: True}
+
     async def dangerous_batch(self, changes: Sequence[Mapping[str, Any]]) -> None:
         for change in changes:
             if change["type"] == "put":
@@ -179,6 +188,12 @@ class FakeDatabase:
         tx.refused = self.refusal
         self.made.append(tx)
         return tx
+
+    async def rollback(self, to: int | None) -> FakeTransaction:
+        return await self.call("increment", {"op": "/.sys/rollback", "to": to})
+
+    async def rollback_votes(self) -> dict[bytes, int]:
+        return {OPLOG_KEY: 1}
 
     async def contract_source(self) -> str:
         return "export const apply = {}\n"

@@ -16,7 +16,18 @@ from typing import Any
 from ..errors import NotFound
 from .failures import telling
 from .frames import API_VERSION
-from .handlers import audit, contract, index, joined, logs, node, operations, oplogs, transactions
+from .handlers import (
+    audit,
+    contract,
+    index,
+    joined,
+    logs,
+    node,
+    operations,
+    oplogs,
+    rollback,
+    transactions,
+)
 from .parameters import Parameter, bind, parameters_of
 from .session import Session
 
@@ -88,6 +99,9 @@ _TABLE = (
     Method("contract.call", contract.call, changes=True),
     Method("contract.source", contract.source),
     Method("contract.versions", contract.versions),
+    Method("contract.rollback", rollback.rollback, changes=True),
+    Method("contract.withdraw", rollback.withdraw, changes=True),
+    Method("contract.votes", rollback.votes),
     Method("contract.methods", contract.methods),
     # The index and the logs
     Method("index.get", index.get),

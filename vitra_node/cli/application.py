@@ -26,6 +26,7 @@ _COMMANDS = (
     ("call", "contract", "Call a method of the contract."),
     ("methods", "contract", "List the methods of the contract."),
     ("source", "contract", "Print the source of the contract."),
+    ("rollback", "rollback", "Vote for an earlier contract, or list those there were."),
     ("test", "sandbox", "Try a contract in a sandbox in memory."),
     ("get", "index", "Print the value at a path of the index."),
     ("ls", "index", "List the paths below a path of the index."),

@@ -42,12 +42,12 @@ async def call(
     """
     transaction = await session.database.call(method, params)
     if not wait:
-        await _settle(session, transaction)
+        await settle(session, transaction)
         return await transaction_shape(transaction)
     return await processed_in_time(session, transaction, wait_seconds)
 
 
-async def _settle(session: Session, transaction: Transaction) -> None:
+async def settle(session: Session, transaction: Transaction) -> None:
     """Give the operations the time to leave, where the database closes after this one command."""
     database = session.database
     if session.node is None and (database.is_executor or database.peers):
