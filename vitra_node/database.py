@@ -13,8 +13,10 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.encoding.paths import CONTRACT_SOURCE, format_key
-from protocol.transparency.frauds import CannotTell, Violated
+from protocol.transparency.frauds import CannotTell, Verdict, Verified, Violated
 from protocol.transparency.log_frauds import LogFraudProof
+from protocol.transparency.replay_state import START
+from protocol.transparency.result_proof import ResultProof
 
 from .config import Address, DirectoryConfig, read_config, write_config
 from .contracts.engine import Method, Value
@@ -36,6 +38,7 @@ from .roles.evidence import prove_violation
 from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
+from .roles.result_proofs import prove_result, verify_one
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .storage.key_files import Passphrase
@@ -166,12 +169,13 @@ class Database:
         key: bytes | str | None = None,
         *,
         passphrase: Passphrase | None = None,
+        sparse: bool = False,
         world: World = REAL_WORLD,
     ) -> AsyncIterator[Database]:
         """Open a database by its key, or the one that the directory holds.
 
         ``passphrase`` is asked for if the directory's key is sealed; chance, date and sockets come
-        from ``world``.
+        from ``world``. With ``sparse`` only those blocks of the index are fetched that are read.
 
         Raises:
           NotFound: no key is given, and the directory remembers none.
@@ -202,7 +206,7 @@ class Database:
                 role = "executor" if core.writable else "participant"
                 write_config(path, replace(config, key=wanted, role=config.role or role))
             async with cls._running(
-                path, store, core, runner, config.local_oplog, world
+                path, store, core, runner, config.local_oplog, world, sparse
             ) as database:
                 yield database
 
@@ -223,13 +227,14 @@ class Database:
         runner: ContractRunner,
         local_oplog: bytes | None,
         world: World,
+        sparse: bool = False,
     ) -> AsyncIterator[Database]:
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(open_owned_nursery())
             database = cls(directory, store, core, runner, nursery, world)
             assert core.heads is not None, "the index of a database is never truncated"
             core.heads.on_proof(database._keep_fork)
-            if not core.writable:
+            if not core.writable and not sparse:
                 stack.enter_context(core.tail(0))
             for key in database._own.all():
                 await database._open_own(key)
@@ -437,6 +442,32 @@ class Database:
             seconds=trio.current_time() - started,
             reason=None if unknown is None else unknown.reason,
         )
+
+    async def verify_transaction(self, tx: Transaction) -> Verdict:
+        """Replay the operations of one transaction alone; gives the first verdict that is not good.
+
+        It needs few blocks, also of a large database, and fetches those that are not here.
+        """
+        seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
+        operations = StoredOperations(self._oplogs, seconds)
+        auditor = Auditor(self.index, operations, self._runner, fetch_seconds=seconds, read_ahead=1)
+        verdict: Verdict = Verified(START)
+        for operation in tx.operations:
+            verdict = await verify_one(self.index, auditor, operation.oplog, operation.seq)
+            if not isinstance(verdict, Verified):
+                break
+        return verdict
+
+    async def prove_transaction(self, tx: Transaction) -> list[ResultProof]:
+        """A proof for each operation of a transaction: its ack and every change, signed.
+
+        Raises:
+          CannotTellYet: an operation is not executed yet.
+        """
+        return [
+            await prove_result(self.index, self._oplogs, operation.oplog, operation.seq)
+            for operation in tx.operations
+        ]
 
     @asynccontextmanager
     async def monitor(self) -> AsyncIterator[Monitor]:

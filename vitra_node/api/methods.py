@@ -119,6 +119,7 @@ _TABLE = (
     Method("tx.show", transactions.show),
     Method("tx.wait", transactions.wait),
     Method("tx.verify", transactions.verify),
+    Method("tx.prove", transactions.prove),
     # Operations
     Method("node.backup", operations.backup, changes=True),
     Method("index.export", operations.export, stream=True),

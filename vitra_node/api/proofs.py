@@ -9,11 +9,14 @@ from typing import Any
 
 import trio
 
-from protocol.errors import ProofError, RecordError
-from protocol.transparency import frauds, inclusion, log_frauds
+from protocol.encoding.msgpack import unpack_untrusted
+from protocol.encoding.paths import format_key
+from protocol.errors import DecodeError, ProofError, RecordError
+from protocol.transparency import frauds, inclusion, log_frauds, result_proof
 
 from ..errors import NotFound, UsageProblem
 from .failures import telling
+from .json_values import to_json
 
 # Evidence of an operation that reads and writes as much as one may.
 MAX_PROOF_FILE_BYTES = 256 * 1024 * 1024
@@ -85,10 +88,43 @@ def _inclusion(text: str, key: bytes | None) -> dict[str, Any]:
     return {**answer, "verdict": VERIFIED, "reason": reason}
 
 
+def _result(text: str, key: bytes | None) -> dict[str, Any]:
+    proof = result_proof.ResultProof.from_json_untrusted(text)
+    answer = {"key": proof.database_key.hex(), "oplog": proof.origin.hex(), "op": proof.op_seq}
+    try:
+        proven = proof.check_untrusted(key)
+    except ProofError as error:
+        return {**answer, "verdict": REJECTED, "reason": f"It does not hold: {error}."}
+    ack = proven.ack
+    outcome = "success" if ack.success else f"failure ({ack.error})"
+    reason = (
+        f"The executor signed {proven.length} index blocks, and in them {outcome} of operation "
+        f"{ack.seq} with {len(proven.changes)} changes."
+    )
+    changes = [{"path": format_key(k), "value": _shown(value)} for k, value in proven.changes]
+    return {
+        **answer,
+        "verdict": VERIFIED,
+        "reason": reason,
+        "seq": proven.ack_seq,
+        "success": ack.success,
+        "changes": changes,
+    }
+
+
+def _shown(value: bytes | None) -> Any:
+    """A written value for people; null for a deletion, or for what is no value."""
+    try:
+        return None if value is None else to_json(unpack_untrusted(value))
+    except DecodeError:
+        return None
+
+
 _KINDS: tuple[tuple[str, str, Callable[[str, bytes | None], dict[str, Any]]], ...] = (
     (frauds.PROOF_MARKER, "ContractFraudProof", _contract_fraud),
     (log_frauds.FORK_MARKER, "LogForkFraudProof", _log_fraud),
     (log_frauds.REWRITE_MARKER, "BlockRewriteFraudProof", _log_fraud),
+    (result_proof.PROOF_MARKER, "ResultProof", _result),
     (inclusion.PROOF_MARKER, "BlockInclusionProof", _inclusion),
 )
 

@@ -1,12 +1,16 @@
-"""``vitra tx ls | show | verify``: the transactions made in this directory."""
+"""``vitra tx ls | show | verify | prove``: the transactions made in this directory."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ..api.connection import Connection
+from ..config import write_file_atomically
+from ..errors import UsageProblem
 from .asking import ask
 from .exit_codes import DONE, VERDICTS
 from .output import compact_json, counted, safe_text
@@ -16,7 +20,7 @@ from .settings import Settings, takes_settings
 @click.group()
 @takes_settings
 def tx(settings: Settings) -> None:
-    """List, show and verify transactions made here."""
+    """List, show, verify and prove transactions made here."""
 
 
 @tx.command()
@@ -58,7 +62,10 @@ def show(settings: Settings, identifier: str, wait: bool, timeout: float) -> Non
 @click.argument("identifier", metavar="ID")
 @takes_settings
 def verify(settings: Settings, identifier: str) -> int:
-    """Check that each operation of a transaction stands in its log and was acknowledged."""
+    """Replay the operations of one transaction, and compare with what the executor published.
+
+    The rest of the database is not needed: what is missing here is fetched, a few blocks.
+    """
 
     async def command(connection: Connection) -> Any:
         return await connection.call("tx.verify", tx=identifier)
@@ -67,6 +74,42 @@ def verify(settings: Settings, identifier: str) -> int:
     reason = found.get("reason")
     settings.output.result(found, found["verdict"] + (f": {safe_text(reason)}" if reason else ""))
     return VERDICTS.get(found["verdict"], DONE)
+
+
+@tx.command()
+@click.argument("identifier", metavar="ID")
+@click.option(
+    "-o", "--output", "file", required=True, type=click.Path(path_type=Path), help="Where to."
+)
+@takes_settings
+def prove(settings: Settings, identifier: str, file: Path) -> None:
+    """Write a proof of a transaction's results: its acks and changes, signed by the executor.
+
+    Anyone can check it with `vitra proof check`, without the database. A transaction with several
+    operations gives several files, numbered.
+    """
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("tx.prove", tx=identifier)
+
+    found = ask(settings, command)
+    proofs = found["proofs"]
+    files = [file] if len(proofs) == 1 else [_numbered(file, n) for n in range(len(proofs))]
+    for target, proof in zip(files, proofs, strict=True):
+        try:
+            write_file_atomically(target, json.dumps(proof, separators=(",", ":")).encode() + b"\n")
+        except OSError as error:
+            raise UsageProblem(
+                f"{target} cannot be written: {error.strerror}.",
+                unchanged="What was written before it is kept.",
+            ) from error
+    names = [str(each) for each in files]
+    settings.output.result({"tx": identifier, "files": names}, None)
+    settings.output.narrate(f"Wrote {', '.join(names)}." if names else "It published nothing.")
+
+
+def _numbered(file: Path, number: int) -> Path:
+    return file.with_name(f"{file.stem}-{number}{file.suffix}")
 
 
 def _line(found: dict[str, Any]) -> str:

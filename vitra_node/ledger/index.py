@@ -102,6 +102,11 @@ class Index:
             return None
         return _entry(key, found.seq, found.value)
 
+    async def get_packed(self, key: bytes) -> tuple[int, bytes] | None:
+        """Block number and packed value of a key, or None where it has no value."""
+        found = await self._view().get(key)
+        return None if found is None or found.value is None else (found.seq, found.value)
+
     async def list(
         self,
         path: str = "/",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from protocol.crypto.hashes import leaf_hash
 from protocol.encoding.msgpack import same_value, unpack_untrusted
+from protocol.transparency.frauds import CannotTell, Violated
 
 from ...errors import NetworkProblem, NotFound
 from ..parameters import Number
@@ -38,26 +39,32 @@ async def wait(session: Session, *, tx: str, wait_seconds: Number | None = None)
 
 
 async def verify(session: Session, *, tx: str) -> dict[str, Any]:
-    """Whether each operation stands in its log as it was published, and was acknowledged as such.
+    """Replay the operations of one transaction; few blocks are needed, and fetched, for that.
 
     ``violated`` here comes without a proof; ``audit.verify`` makes one.
     """
     transaction = await find(session, tx)
     shape = {"tx": tx, "operations": len(transaction.operations)}
-    acks = await transaction.acks()
-    for operation, ack in zip(transaction.operations, acks, strict=True):
-        if ack is None:
-            reason = f"operation {operation.seq} is not executed yet"
-            return {**shape, "verdict": "cannot tell", "reason": reason}
+    for operation in transaction.operations:
         block = await session.oplog(operation.oplog).core.get(operation.seq)
-        acknowledged = ack[1].get("opHash", leaf_hash(block))
         if not same_value(unpack_untrusted(block), operation.value):
             reason = f"operation {operation.seq} stands in the log as another one"
             return {**shape, "verdict": "violated", "reason": reason}
-        if acknowledged != leaf_hash(block):
-            reason = f"the executor acknowledged another operation {operation.seq}"
-            return {**shape, "verdict": "violated", "reason": reason}
+    verdict = await session.database.verify_transaction(transaction)
+    if isinstance(verdict, Violated):
+        violation = verdict.violation
+        reason = violation.reason
+        return {**shape, "verdict": "violated", "code": str(violation.code), "reason": reason}
+    if isinstance(verdict, CannotTell):
+        return {**shape, "verdict": "cannot tell", "reason": verdict.reason}
     return {**shape, "verdict": "verified"}
+
+
+async def prove(session: Session, *, tx: str) -> dict[str, Any]:
+    """Proofs of the results of a transaction, one for each operation, for anyone to check."""
+    transaction = await find(session, tx)
+    proofs = await session.database.prove_transaction(transaction)
+    return {"tx": tx, "proofs": [json.loads(proof.to_json()) for proof in proofs]}
 
 
 async def find(session: Session, tx: str) -> Transaction:
