@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -23,6 +23,7 @@ from .contracts.engine import Method, Value
 from .errors import CannotTellYet, NotAllowed, NotFound, StoreDamaged, UsageProblem
 from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore, KeptFraud
 from .key_text import parse_key
+from .ledger.console import ContractConsole, ContractNews
 from .ledger.contract_runner import ContractRunner
 from .ledger.genesis import create_index
 from .ledger.index import Index
@@ -91,6 +92,7 @@ class Database:
         runner: ContractRunner,
         nursery: trio.Nursery,
         world: World,
+        watch: Callable[[ContractNews], None] | None = None,
     ) -> None:
         self.directory = directory
         self.store = store
@@ -105,8 +107,15 @@ class Database:
         connections = Connections(store.cores, pair, store.wait_for_room, world=world)
         self._peers = DirectPeers(connections, nursery, world=world)
         self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
+        self._console = ContractConsole(core.key, self._milliseconds, watch)
         self._participant = Participant(
-            self.index, self._oplogs, runner, store.records, lambda: self._local, self._milliseconds
+            self.index,
+            self._oplogs,
+            runner,
+            store.records,
+            lambda: self._local,
+            self._milliseconds,
+            self._console,
         )
         self._executor_fault: str | None = None
         self._forks: dict[bytes, LogForkFraudProof] = {}
@@ -212,10 +221,31 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def sandbox(cls, *, contract: str) -> AsyncIterator[Database]:
-        """A database in memory that no one else sees, to try a contract out."""
-        async with cls.create(None, contract=contract) as database:
-            yield database
+    async def sandbox(
+        cls,
+        *,
+        contract: str,
+        cover: bool = False,
+        watch: Callable[[ContractNews], None] | None = None,
+    ) -> AsyncIterator[Database]:
+        """A database in memory that no one else sees, to try a contract out.
+
+        Args:
+          cover: let ``coverage`` tell which lines of the contract ran.
+          watch: is told what the contract writes to its console and where it fails.
+
+        Raises:
+          ContractSyntaxError: the contract cannot run.
+        """
+        async with ContractRunner.open(cover=cover) as runner:
+            compiled = await runner.compiled(contract)
+            async with Corestore.open(None) as store:
+                local = await OwnOplogs(store).open_or_create(None)
+                core = await create_index(store, contract, [local.key], compiled.runtime_id)
+                async with cls._running(
+                    None, store, core, runner, local.key, REAL_WORLD, watch=watch
+                ) as database:
+                    yield database
 
     @classmethod
     @asynccontextmanager
@@ -228,10 +258,11 @@ class Database:
         local_oplog: bytes | None,
         world: World,
         sparse: bool = False,
+        watch: Callable[[ContractNews], None] | None = None,
     ) -> AsyncIterator[Database]:
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(open_owned_nursery())
-            database = cls(directory, store, core, runner, nursery, world)
+            database = cls(directory, store, core, runner, nursery, world, watch)
             assert core.heads is not None, "the index of a database is never truncated"
             core.heads.on_proof(database._keep_fork)
             if not core.writable and not sparse:
@@ -296,6 +327,12 @@ class Database:
         """The methods that ``call`` takes."""
         compiled = await self._runner.compiled(await self.contract_source())
         return list(compiled.methods)
+
+    async def coverage(self) -> tuple[set[int], frozenset[int]]:
+        """Lines of the contract that ran since the last time, and those that can; of a sandbox."""
+        source = await self.contract_source()
+        compiled = await self._runner.compiled(source)
+        return await self._runner.passed_lines(source), compiled.coverable_lines
 
     # Own oplogs -----------------------------------------------------------------------------------
 
@@ -569,7 +606,12 @@ class Database:
 
     async def _execute(self) -> None:
         executor = self.executor_type(
-            self.index, self._oplogs, self._runner, self._milliseconds, self._set_executor_fault
+            self.index,
+            self._oplogs,
+            self._runner,
+            self._milliseconds,
+            self._set_executor_fault,
+            self._console,
         )
         try:
             await executor.run()

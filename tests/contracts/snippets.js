@@ -587,3 +587,14 @@ const log = []; const f = x => { log.push(x); return x }; const o = {}; o[f('k')
 const sign = x => Object.is(x, -0) ? '-0' : String(x); return [Math.atan2(-0, -0), Math.atan2(-0, 0), Math.atan2(0, -0), Math.sin(-0), Math.tan(-0), Math.asin(-0), Math.atan(-0), Math.sinh(-0), Math.tanh(-0), Math.cbrt(-0), Math.expm1(-0), Math.log1p(-0), Math.round(-0.2), Math.ceil(-0.5), Math.trunc(-0.5), Math.max(-0, 0), Math.min(0, -0), Math.sqrt(-0), (-0) ** 3, (-0) ** -3, (-0) ** 2, Math.pow(-0, -2), Math.hypot(-0), Math.fround(-0), Math.sign(-0), Math.abs(-0)].map(sign)
 //# math_arguments
 return [Math.max(1, '3', null), Math.hypot(3, 4, 12), Math.hypot(), Math.hypot(NaN, Infinity), Math.pow('2', '3'), Math.atan2('1', 1), Math.exp(), Math.log('x'), 2 ** '3', Math.sqrt('16')].map(String)
+
+//# holes_rest
+const l = [1, , 3, , 5]; const [a, ...r] = l; let s; [, ...s] = l; return [0 in r, 2 in r, 0 in s, r.length]
+//# holes_spread
+const l = [1, , 3]; const s = [...l]; return [1 in s, 1 in [...[1, , 3]], Math.max(...l), (x => x.length)([...l, ...l])]
+//# join_cycle
+const l = [1]; l.push(l, [l, 2]); const o = { toString () { return l.join('-') } }; return [String(l), l.join(':'), [o, l] + '']
+//# generator_default_local
+function * g (x, y = 5) { var z = y; var { w = 1 } = {}; yield z + w } return [...g(1)]
+//# index_of_holes
+const l = [, undefined]; return [l.indexOf(undefined), l.includes(undefined), l.findIndex(x => x === undefined)]

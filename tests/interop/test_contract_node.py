@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import struct
 import subprocess
@@ -13,9 +14,18 @@ import pytest
 import trio
 
 from tests.contracts.memory_host import MemoryHost
-from tests.contracts.running import running
-from tests.contracts.snippets import SNIPPETS
+from tests.contracts.random_programs import PARAMETERS, SUPPORT, programs
+from tests.contracts.running import compiled, running
+from tests.contracts.snippets import REFUSED_SNIPPETS, SNIPPETS
+from vitra_node.contracts import front_pass
 from vitra_node.contracts.errors import ContractError
+from vitra_node.contracts.worker import ContractWorker
+
+# The full size is 2000, which takes half an hour.
+RANDOM_PROGRAMS = int(os.environ.get("VITRA_TEST_RANDOM_PROGRAMS", "40"))
+RANDOM_SEED = int(os.environ.get("VITRA_TEST_RANDOM_SEED", "1"))
+# The compiler's time grows with the program, a worker's start does not.
+PROGRAMS_OF_A_CONTRACT = 15
 
 RUN = """
 const run = async body => {
@@ -70,8 +80,64 @@ async def test_snippets_give_the_same_in_node(tmp_path: Path) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(run_here, names[::2], results)
         nursery.start_soon(run_here, names[1::2], results)
-    assert len(results) > 250
-    assert {name: results[name] for name in names if results[name] != expected[name]} == {}
+    equal = [name for name in names if results[name] == expected[name]]
+    print(f"\n{len(equal)} equal, {len(REFUSED_SNIPPETS)} refused with line and column")
+    assert len(equal) >= 250
+    assert {name: (results[name], expected[name]) for name in names if name not in equal} == {}
+
+
+@pytest.mark.parametrize("name", REFUSED_SNIPPETS)
+def test_refused_snippets_are_refused_at_their_place(name: str) -> None:
+    head = "export const apply = {}; export const snippet = async () => {\n"
+    with pytest.raises(front_pass.Refusal) as raised:
+        front_pass.run(head + REFUSED_SNIPPETS[name] + "\n}")
+    place = f"{raised.value.line - 1}:{raised.value.column}"
+    assert place == name.split()[1], raised.value.message
+
+
+async def test_refused_snippets_run_in_node(tmp_path: Path) -> None:
+    """What is refused is JavaScript; otherwise refusing it would say nothing."""
+    functions = "".join(
+        f"out[{json.dumps(name)}] = await run(async () => {{\n{body}\n}})\n"
+        for name, body in REFUSED_SNIPPETS.items()
+    )
+    script = RUN + "const out = {}\n" + functions + "console.log(JSON.stringify(out))"
+    found = await trio.to_thread.run_sync(in_node, script, tmp_path)
+    failed = {name.split()[0] for name, outcome in found.items() if "error" in outcome}
+    assert failed <= {"tdz_here", "bigint", "buffer"}
+
+
+async def test_random_programs_give_the_same_in_node(tmp_path: Path) -> None:
+    made = programs(RANDOM_SEED, RANDOM_PROGRAMS)
+    calls = "".join(f"out.push(await play(async ({PARAMETERS}) => {{\n{p}\n}}))\n" for p in made)
+    script = f"{SUPPORT}const out = []\n{calls}console.log(JSON.stringify(out))"
+    expected = await trio.to_thread.run_sync(in_node, script, tmp_path)
+    found: dict[int, Any] = {}
+    groups = [range(RANDOM_PROGRAMS)[at::2] for at in (0, 1)]
+    async with trio.open_nursery() as nursery:
+        for group in groups:
+            nursery.start_soon(_play, made, group, found)
+    different = [n for n in range(RANDOM_PROGRAMS) if found[n] != expected[n]]
+    lines = sum(map(len, expected))
+    print(f"\n{RANDOM_PROGRAMS} programs that log {lines} lines, {len(different)} different")
+    for n in different[:1]:
+        raise AssertionError(f"{made[n]}\n\nhere: {found[n]}\nNode: {expected[n]}")
+
+
+async def _play(made: list[str], group: range, found: dict[int, Any]) -> None:
+    for at in range(0, len(group), PROGRAMS_OF_A_CONTRACT):
+        numbers = group[at : at + PROGRAMS_OF_A_CONTRACT]
+        functions = "".join(
+            f"export const p{n} = () => play(async ({PARAMETERS}) => {{\n{made[n]}\n}})\n"
+            for n in numbers
+        )
+        contract = await compiled(f"{SUPPORT}{functions}export const apply = {{}}")
+        async with ContractWorker.open(contract) as worker:
+            for n in numbers:
+                try:
+                    found[n] = (await worker.call(f"p{n}", None, MemoryHost())).response
+                except ContractError as error:
+                    found[n] = repr(error)
 
 
 # Within one unit of the last place of Node; Node's own pow is that far off at times.

@@ -13,6 +13,7 @@ import trio
 from ..config import Address, DirectoryConfig, read_config
 from ..database import Database
 from ..errors import NotFound, VitraError
+from ..ledger.console import ContractNews
 from ..storage.errors import StoreInUse
 from .failures import telling
 from .frames import Json
@@ -88,10 +89,12 @@ async def open_locally(
 
 
 @asynccontextmanager
-async def open_sandbox(contract: str) -> AsyncIterator[LocalConnection]:
-    """A database in memory around a contract, gone with the block."""
+async def open_sandbox(
+    contract: str, *, cover: bool = False, watch: Callable[[ContractNews], None] | None = None
+) -> AsyncIterator[LocalConnection]:
+    """A database in memory around a contract, gone with the block; see ``Database.sandbox``."""
     with telling():
-        async with Database.sandbox(contract=contract) as database:
+        async with Database.sandbox(contract=contract, cover=cover, watch=watch) as database:
             yield LocalConnection(Session(database, None))
 
 

@@ -29,11 +29,15 @@
     ['transform-es2015-modules-commonjs', { strict: true, noInterop: true }]
   ]
   var code
+  var mappings
   try {
-    code = Babel.transform(dukpy.code, {
-      babelrc: false, ast: false, compact: true, comments: false, highlightCode: false,
-      retainLines: true, sourceType: 'module', plugins: plugins
-    }).code
+    // One statement a line, so that the lines which the engine tells mean something.
+    var result = Babel.transform(dukpy.code, {
+      babelrc: false, ast: false, compact: false, comments: false, highlightCode: false,
+      sourceMaps: true, sourceType: 'module', plugins: plugins
+    })
+    code = result.code
+    mappings = result.map.mappings
   } catch (error) {
     return { error: String(error.message), line: error.loc && error.loc.line, column: error.loc && error.loc.column }
   }
@@ -42,7 +46,7 @@
     Function(code)
   } catch (error) {
     var line = /\(line (\d+)/.exec(error.message)
-    return { error: error.message.replace(/ \(line \d+\)/, ''), line: line ? +line[1] : 1, column: 0 }
+    return { error: error.message.replace(/ \(line \d+\)/, ''), compiledLine: line ? +line[1] : 1, mappings: mappings }
   }
-  return { code: code }
+  return { code: code, mappings: mappings }
 })()

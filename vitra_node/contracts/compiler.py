@@ -28,7 +28,7 @@ _ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C"}
 
 
 async def compile_contract(
-    source: str, *, cache_dir: Path | None = None, blocking: bool = False
+    source: str, *, cache_dir: Path | None = None, blocking: bool = False, cover: bool = False
 ) -> CompiledContract:
     """Compile a contract.
 
@@ -37,15 +37,16 @@ async def compile_contract(
       cache_dir: directory for compiled contracts, named by the hash of source and compiler.
       blocking: whether the whole thread waits for the compiler, so that a virtual clock stands
         still.
+      cover: let the contract tell which of its lines ran; for tests of contracts, never cached.
 
     Raises:
       ContractSyntaxError: the source cannot be a contract.
       HostFault: the compiler's process failed.
     """
-    path = None if cache_dir is None else cache_dir / _cache_name(source)
+    path = None if cache_dir is None or cover else cache_dir / _cache_name(source)
     answer = None if path is None else _read_cache(path)
     if answer is None:
-        answer = await _run_compiler(source, blocking)
+        answer = await _run_compiler(source, blocking, cover)
         if path is not None and "refused" not in answer:
             _write_cache(path, answer)
     if "refused" in answer:
@@ -58,15 +59,18 @@ async def compile_contract(
         apply_operations=None if operations is None else tuple(operations),
         has_process=answer["process"],
         runtime_id=RUNTIME_ID,
+        positions=tuple(None if at is None else (at[0], at[1]) for at in answer["positions"]),
+        coverable_lines=frozenset(answer["coverable"]),
     )
 
 
-async def _run_compiler(source: str, blocking: bool) -> dict[str, Any]:
+async def _run_compiler(source: str, blocking: bool, cover: bool) -> dict[str, Any]:
     try:
         data = source.encode()
     except UnicodeEncodeError:
         raise ContractSyntaxError("the source has half a character in it", 1, 1) from None
-    done = _compile_now(data) if blocking else await _compile(data)
+    command = [*_command(), *(["cover"] if cover else [])]
+    done = _compile_now(command, data) if blocking else await _compile(command, data)
     try:
         answer = json.loads(done.stdout)
     except ValueError:
@@ -76,9 +80,9 @@ async def _run_compiler(source: str, blocking: bool) -> dict[str, Any]:
     return answer
 
 
-async def _compile(data: bytes) -> subprocess.CompletedProcess[bytes]:
+async def _compile(command: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
     return await trio.run_process(
-        _command(),
+        command,
         stdin=data,
         capture_stdout=True,
         stderr=subprocess.DEVNULL,
@@ -88,9 +92,9 @@ async def _compile(data: bytes) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def _compile_now(data: bytes) -> subprocess.CompletedProcess[bytes]:
+def _compile_now(command: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        _command(),
+        command,
         input=data,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,7 +1,8 @@
 """The compiler's process: both stages, then it ends. Run by path, imports only the front pass.
 
-Usage: ``python -I compiler_guest.py DUKTAPE_MODULE BABEL BABEL_SCRIPT < source > answer``. The
-answer is JSON: ``{code, methods, apply, process}``, or ``{refused, line, column}``.
+Usage: ``python -I compiler_guest.py DUKTAPE_MODULE BABEL BABEL_SCRIPT [cover] < source > answer``.
+The answer is JSON: ``{code, positions, coverable, methods, apply, process}``, or ``{refused, line,
+column}``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
     confinement = import_module("confinement")
 
     duktape_path, babel, script = sys.argv[1:4]
+    cover = sys.argv[4:] == ["cover"]
     loader = ExtensionFileLoader("_dukpy", duktape_path)
     spec = spec_from_file_location("_dukpy", duktape_path, loader=loader)
     assert spec is not None
@@ -51,7 +53,7 @@ def main() -> None:
     confinement.confine(_MEMORY_BYTES, 3)
     signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     try:
-        answer = _compile(front_pass, duktape, source, library, second_stage)
+        answer = _compile(front_pass, duktape, source, library, second_stage, cover=cover)
     except front_pass.Refusal as refusal:
         answer = {"refused": refusal.message, "line": refusal.line, "column": refusal.column}
     sys.stdout.buffer.write(json.dumps(answer).encode())
@@ -60,18 +62,24 @@ def main() -> None:
 
 
 def _compile(
-    front_pass: Any, duktape: Any, source: str, library: bytes, second_stage: bytes
+    front_pass: Any, duktape: Any, source: str, library: bytes, second_stage: bytes, *, cover: bool
 ) -> dict[str, Any]:
-    first = front_pass.run(source)
+    first = front_pass.run(source, cover=cover)
     interpreter = _Interpreter(duktape)
     duktape.eval_string(interpreter, library + b"\n;0", b"{}")
     variables = json.dumps({"code": first.code}).encode()
     second = json.loads(duktape.eval_string(interpreter, second_stage, variables))
+    lines = front_pass.segments_of_lines(second.get("mappings", ""))
     if "error" in second:
         message = _first_line(second["error"])
-        raise first.refusal(message, second.get("line") or 1, second.get("column") or 0)
+        line, column = second.get("line") or 1, second.get("column") or 0
+        if "compiledLine" in second:
+            line, column = (lines[second["compiledLine"] - 1] or [(1, 0)])[0]
+        raise first.refusal(message, line, column)
     return {
         "code": front_pass.finish(second["code"]),
+        "positions": first.positions(lines),
+        "coverable": sorted(first.marked_lines),
         "methods": first.methods,
         "apply": first.apply_operations,
         "process": first.has_process,

@@ -33,6 +33,7 @@ __all__ = [
     "CallResult",
     "Change",
     "CompiledContract",
+    "ConsoleLine",
     "Delete",
     "Entry",
     "Host",
@@ -73,6 +74,14 @@ class CompiledContract:
     apply_operations: tuple[str, ...] | None
     has_process: bool
     runtime_id: str
+    # For each line of ``code`` line and column (from 1) of the source; None where nobody knows.
+    positions: tuple[tuple[int, int] | None, ...] = ()
+    # Compiled to tell which lines ran: those that could.
+    coverable_lines: frozenset[int] = frozenset()
+
+    def position(self, line: int | None) -> tuple[int, int] | None:
+        """Line and column of the source for a line of ``code``."""
+        return self.positions[line - 1] if line and line <= len(self.positions) else None
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,15 @@ class Read:
 
 
 @dataclass(frozen=True)
+class ConsoleLine:
+    """A line that the contract wrote for the operator's log."""
+
+    # "debug", "info", "warning" or "error".
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ApplyResult:
     """What one operation did. ``changes`` has at most one change for a path, none if it failed."""
 
@@ -133,6 +151,10 @@ class ApplyResult:
     metadata: Value
     changes: tuple[Change, ...]
     reads: tuple[Read, ...]
+    # For people, no part of what nodes agree on: line and column (from 1) of the statement that the
+    # error came from, and what the contract wrote to its console.
+    position: tuple[int, int] | None = None
+    printed: tuple[ConsoleLine, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +163,7 @@ class CallResult:
 
     response: Value
     operations: list[Value] = field(default_factory=list)
+    printed: tuple[ConsoleLine, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,11 @@ says nothing about the contract: no ack may be written for it, and a monitor ans
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engine import ConsoleLine
+
 
 class ContractError(Exception):
     """The root of all of them."""
@@ -23,7 +28,22 @@ class ContractSyntaxError(ContractError):
 
 
 class ContractCallError(ContractError):
-    """The called method threw, or there is no such method; the text is the contract's own."""
+    """The called method threw, or there is no such method; the text is the contract's own.
+
+    ``position`` is line and column (from 1) of the statement that the error came from, None when
+    nobody knows; ``printed`` is what the contract wrote to its console.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        position: tuple[int, int] | None = None,
+        printed: tuple[ConsoleLine, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.position = position
+        self.printed = printed
 
 
 class ContractValueError(ContractError):

@@ -9,6 +9,8 @@ from .engine import (
     ApplyRequest,
     ApplyResult,
     Change,
+    CompiledContract,
+    ConsoleLine,
     Delete,
     Entry,
     Host,
@@ -43,7 +45,7 @@ def encode_request(request: ApplyRequest) -> dict[str, Any]:
         return {"refused": f"TypeError: the operation is no value: {error}"}
 
 
-def result_of(message: Message, result: dict[str, Any]) -> ApplyResult:
+def result_of(message: Message, result: dict[str, Any], compiled: CompiledContract) -> ApplyResult:
     """The result of one operation in a worker's message.
 
     Raises:
@@ -57,9 +59,16 @@ def result_of(message: Message, result: dict[str, Any]) -> ApplyResult:
             metadata=message.value(result["m"]),
             changes=tuple([_change(message, change) for change in result["c"]]),
             reads=tuple([_read(read) for read in result["r"]]),
+            position=compiled.position(result.get("l")),
+            printed=printed_lines(result),
         )
     except (KeyError, IndexError, TypeError, ValueError) as reason:
         raise WorkerFault(f"the worker sent a malformed result: {reason!r}") from reason
+
+
+def printed_lines(content: dict[str, Any]) -> tuple[ConsoleLine, ...]:
+    """What the contract wrote to its console."""
+    return tuple([ConsoleLine(level, text) for level, text in content.get("o", ())])
 
 
 def _change(message: Message, change: list[Any]) -> Change:

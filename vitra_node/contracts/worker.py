@@ -16,7 +16,7 @@ import trio
 from ..world import REAL_WORLD, World
 from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
 from .errors import ContractCallError, HostFault, WorkerFault
-from .messages import answer_read, encode_request, result_of
+from .messages import answer_read, encode_request, printed_lines, result_of
 from .process import WORKER_MEMORY_BYTES, GuestProcess
 from .runtime import RUNTIME_ID, prelude_script
 from .wire import Message, decode_message, encode_code, encode_message, to_wire
@@ -105,6 +105,7 @@ class ContractWorker:
         if compiled.runtime_id != RUNTIME_ID:
             raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
         self._world = world
+        self._compiled = compiled
         blocking = blocking or world.is_virtual
         self._calls = _Realm(compiled, blocking)
         self._operations = _Realm(compiled, blocking)
@@ -151,9 +152,20 @@ class ContractWorker:
         async with self._calls.conversation() as process:
             message = await self._calls.converse(process, body, CALL_MILLISECONDS, host)
         if message["t"] == "threw":
-            raise ContractCallError(message["e"])
+            position = self._compiled.position(message.get("l"))
+            printed = printed_lines(message)
+            raise ContractCallError(message["e"], position=position, printed=printed)
         operations = [message.value(operation) for operation in message["ops"]]
-        return CallResult(message.value(message["v"]), operations)
+        return CallResult(message.value(message["v"]), operations, printed_lines(message))
+
+    async def passed_lines(self) -> set[int]:
+        """Lines of the source that ran since the last time; for what was compiled to tell."""
+        lines: set[int] = set()
+        for realm in (self._calls, self._operations):
+            if realm.pid is not None:
+                async with realm.conversation() as process:
+                    lines.update((await realm.exchange(process, b'{"t":"lines"}'))["lines"])
+        return lines
 
     async def apply(self, requests: Sequence[ApplyRequest], host: Host) -> list[ApplyResult]:
         """Apply operations in order, each seeing the changes of those before it.
@@ -179,7 +191,7 @@ class ContractWorker:
         body = encode_message({"t": "apply", "requests": encoded, "seed": self._seed()})
         async with self._operations.conversation() as process:
             message = await self._operations.converse(process, body, APPLY_MILLISECONDS, host)
-        return [result_of(message, result) for result in message["results"]]
+        return [result_of(message, result, self._compiled) for result in message["results"]]
 
     async def _apply_singly(self, encoded: list[Any], host: Host) -> list[ApplyResult]:
         """The same with a deadline for each operation, and nothing done twice."""
@@ -190,7 +202,7 @@ class ContractWorker:
             async with self._operations.conversation() as process:
                 message = await self._operations.converse(process, body, APPLY_MILLISECONDS, host)
                 while message["t"] == "step":
-                    results.append(result_of(message, message["result"]))
+                    results.append(result_of(message, message["result"], self._compiled))
                     message = await self._operations.converse(
                         process, b"null", APPLY_MILLISECONDS, host
                     )

@@ -55,21 +55,27 @@ class ContractRunner:
     Resource handling: made by ``ContractRunner.open``; its worker processes end with that block.
     """
 
-    def __init__(self, nursery: trio.Nursery, cache_dir: Path | None, world: World) -> None:
+    def __init__(
+        self, nursery: trio.Nursery, cache_dir: Path | None, world: World, *, cover: bool = False
+    ) -> None:
         self._nursery = nursery
         self._cache_dir = cache_dir
         self._world = world
+        self._cover = cover
         self._compiled: OrderedDict[str, CompiledContract] = OrderedDict()
         self._workers: OrderedDict[str, _LiveWorker] = OrderedDict()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, cache_dir: Path | None = None, *, world: World = REAL_WORLD
+        cls, cache_dir: Path | None = None, *, world: World = REAL_WORLD, cover: bool = False
     ) -> AsyncIterator[ContractRunner]:
-        """A runner whose workers live inside the block."""
+        """A runner whose workers live inside the block.
+
+        With ``cover`` its contracts tell which lines ran, see ``passed_lines``.
+        """
         async with open_owned_nursery() as nursery:
-            yield cls(nursery, cache_dir, world)
+            yield cls(nursery, cache_dir, world, cover=cover)
 
     async def compiled(self, source: str) -> CompiledContract:
         """The compiled form of a source.
@@ -81,7 +87,10 @@ class ContractRunner:
         compiled = self._compiled.get(source)
         if compiled is None:
             compiled = await compile_contract(
-                source, cache_dir=self._cache_dir, blocking=self._world.is_virtual
+                source,
+                cache_dir=self._cache_dir,
+                blocking=self._world.is_virtual,
+                cover=self._cover,
             )
             self._compiled[source] = compiled
             while len(self._compiled) > MAX_COMPILED_CONTRACTS:
@@ -94,6 +103,11 @@ class ContractRunner:
         """Call a method of a contract; see ``ContractWorker.call``."""
         async with self._worker(source) as worker:
             return await worker.call(method, params, host)
+
+    async def passed_lines(self, source: str) -> set[int]:
+        """Lines of a contract that ran since the last time; none without ``cover``."""
+        async with self._worker(source) as worker:
+            return await worker.passed_lines()
 
     async def apply(
         self, source: str, requests: Sequence[ApplyRequest], host: Host

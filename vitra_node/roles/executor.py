@@ -42,6 +42,7 @@ from protocol.transparency.rollback import (
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult, Value
 from ..contracts.errors import ContractError, HostFault
+from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
 from ..ledger.index import Index
@@ -89,12 +90,14 @@ class Executor:
         runner: ContractRunner,
         clock: Callable[[], int],
         on_fault: Callable[[str | None], None],
+        console: ContractConsole,
     ) -> None:
         self._index = index
         self._oplogs = oplogs
         self._runner = runner
         self._clock = clock
         self._on_fault = on_fault
+        self._console = console
         self._feeds: dict[bytes, OplogFeed] = {}
         self._woken = trio.Event()
         # Oplogs whose next operation cannot be run here under the present source.
@@ -282,6 +285,7 @@ class Executor:
             result = next(results, None)
             if result is None:
                 break
+            self._console.operation(request[0].oplog.key, request[0].seq, result)
             outcomes.append((result, outcome_of(result.error, result.changes)))
         return outcomes
 

@@ -12,7 +12,9 @@ from protocol.transparency.operations import decode_operation_untrusted
 from protocol.transparency.rollback import ROLLBACK, rollback_operation
 
 from ..contracts.engine import Value
+from ..contracts.errors import ContractCallError
 from ..errors import NotAllowed, NotFound, UsageProblem
+from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import CallHost
 from ..ledger.index import Index
@@ -44,6 +46,7 @@ class Participant:
         records: Records,
         local: Callable[[], Oplog | None],
         clock: Callable[[], int],
+        console: ContractConsole,
     ) -> None:
         self._index = index
         self._oplogs = oplogs
@@ -52,6 +55,7 @@ class Participant:
         self._ids = records.table(_IDS_TABLE)
         self._local = local
         self._clock = clock
+        self._console = console
 
     async def call(self, method: str, params: Value) -> Transaction:
         """Run a method against the newest index, and append what it emits to our oplog.
@@ -63,7 +67,12 @@ class Participant:
         source = await self._index.contract_source()
         await self._check_method(source, method)
         host = CallHost(self._index.snapshot(), self._oplogs, self._local)
-        result = await self._runner.call(source, method, params, host)
+        try:
+            result = await self._runner.call(source, method, params, host)
+        except ContractCallError as error:
+            self._console.failed_call(method, error)
+            raise
+        self._console.call(method, result.printed)
         if not result.operations:
             return Transaction(None, method, params, result.response, [], self._index)
         blocks = _pack_operations(method, result.operations)

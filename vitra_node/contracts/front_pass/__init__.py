@@ -13,6 +13,8 @@ Map of the package, in the order of the work:
   logical assignment), ``literals`` and ``variables``.
 - ``patterns`` translates regular expressions after the second stage.
 - ``output``   the written text, and the way back from a position in it to the source.
+- ``coverage`` says where marks stand that tell which lines run.
+- ``positions`` reads the second stage's source map.
 
 The package imports nothing from outside but tree-sitter, because the compiler's process loads it
 alone. Its files are hashed into the runtime id: a change of one is a new runtime.
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 from .compile import FrontPass, run
 from .patterns import finish
+from .positions import segments_of_lines
 from .syntax import Refusal
 
-__all__ = ["FrontPass", "Refusal", "finish", "run"]
+__all__ = ["FrontPass", "Refusal", "finish", "run", "segments_of_lines"]

@@ -50,14 +50,30 @@ class FrontPass:
     has_process: bool
     source: Source
     output: Output
+    # Lines that tell when they run; none unless asked for.
+    marked_lines: frozenset[int]
+
+    def positions(self, lines: list[list[tuple[int, int]]]) -> list[tuple[int, int] | None]:
+        """Where the statement of each compiled line begins: line and column (from 1).
+
+        Of a line that has text of ours only, counters for instance, the next one's place.
+        """
+        found: list[tuple[int, int] | None] = []
+        last: tuple[int, int] | None = None
+        for places in reversed(lines):
+            offsets = (self.output.copied_from(*place) for place in places)
+            offset = next((offset for offset in offsets if offset is not None), None)
+            last = last if offset is None else self.source.position(offset)
+            found.append(last)
+        return found[::-1]
 
     def refusal(self, message: str, line: int, column: int) -> Refusal:
         """A refusal at a position of ``code`` (line from 1, column from 0)."""
         return self.source.refusal_at(message, self.output.source_offset(line, column))
 
 
-def run(text: str) -> FrontPass:
-    """Check a contract and rewrite it.
+def run(text: str, *, cover: bool = False) -> FrontPass:
+    """Check a contract and rewrite it; with ``cover`` its lines tell when they run.
 
     Raises:
       Refusal: it cannot be a contract.
@@ -66,7 +82,8 @@ def run(text: str) -> FrontPass:
     refusals.check(source)
     names.check(source)
     found = exports.find(source)
-    output = Output(source.data, Emitter(source, find_checks(source), _RULES).program())
+    emitter = Emitter(source, find_checks(source), _RULES, cover=cover)
+    output = Output(source.data, emitter.program())
     return FrontPass(
         output.code,
         found.methods,
@@ -74,4 +91,5 @@ def run(text: str) -> FrontPass:
         found.has_process,
         source,
         output,
+        frozenset(emitter.marked_lines),
     )

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from tree_sitter import Node
 
+from .coverage import is_covered, is_covered_value
 from .output import Later, Part, first_character
 from .scopes import Checks
 from .syntax import Source
@@ -30,7 +31,12 @@ class Scope:
 class Emitter:
     """The state of one pass over a program."""
 
-    def __init__(self, source: Source, checks: Checks, rules: dict[str, Rule]) -> None:
+    def __init__(
+        self, source: Source, checks: Checks, rules: dict[str, Rule], *, cover: bool = False
+    ) -> None:
+        self._cover = cover
+        # Lines with a mark, when marks are asked for.
+        self.marked_lines: set[int] = set()
         self.source = source
         self.checks = checks
         # Flags to set behind the export statement being written.
@@ -54,6 +60,21 @@ class Emitter:
 
     def visit(self, node: Node) -> None:
         """Write a node by its rule."""
+        if self._cover and is_covered(node):
+            self.text(f"__vitra_l({self._mark(node)});")
+        elif self._cover and is_covered_value(node):
+            self.text(f"(__vitra_l({self._mark(node)}),")
+            self._by_rule(node)
+            self.text(")")
+            return
+        self._by_rule(node)
+
+    def _mark(self, node: Node) -> int:
+        line = node.start_point[0] + 1
+        self.marked_lines.add(line)
+        return line
+
+    def _by_rule(self, node: Node) -> None:
         rule = self._rules.get(node.type)
         if rule is None:
             self.children(node)

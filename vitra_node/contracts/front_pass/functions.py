@@ -16,6 +16,7 @@ from .syntax import FUNCTIONS, parameters_of, walk
 
 # As many as __vitra_a and __vitra_g hand through one by one.
 _MAX_PASSED = 4
+_BINDINGS = frozenset({"identifier", "shorthand_property_identifier_pattern"})
 
 
 def function(emitter: Emitter, node: Node) -> None:
@@ -186,15 +187,13 @@ def _generator_body(emitter: Emitter, node: Node, body: Node) -> None:
     """Errors of parameters come with the call, so they stay outside; the body sees them there."""
     several = node.child_by_field_name("parameters")
     assert several is not None, "generators are no arrows"
-    bound = {
-        emitter.source.text(inner)
-        for inner in walk(several)
-        if inner.type in ("identifier", "shorthand_property_identifier_pattern")
-    }
+    bound = {emitter.source.text(inner) for inner in walk(several) if inner.type in _BINDINGS}
     for inner in walk(body):
-        if inner.type == "variable_declaration":
-            for name in walk(inner):
-                if name.type == "identifier" and emitter.source.text(name) in bound:
+        if inner.type == "variable_declarator" and _is_var(inner):
+            pattern = inner.child_by_field_name("name")
+            assert pattern is not None
+            for name in walk(pattern):
+                if name.type in _BINDINGS and emitter.source.text(name) in bound:
                     raise emitter.source.refusal(
                         "a var named like a parameter of its generator is not available", name
                     )
@@ -204,6 +203,10 @@ def _generator_body(emitter: Emitter, node: Node, body: Node) -> None:
             _body(emitter, body)
         _wrap(emitter, node, "__vitra_g(", ")")
     emitter.parts.extend(parts)
+
+
+def _is_var(declarator: Node) -> bool:
+    return declarator.parent is not None and declarator.parent.type == "variable_declaration"
 
 
 def await_expression(emitter: Emitter, node: Node) -> None:

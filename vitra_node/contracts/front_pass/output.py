@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TypeAlias
 
 
@@ -22,32 +24,42 @@ class Output:
 
     def __init__(self, source: bytes, parts: list[Part]) -> None:
         pieces: list[bytes] = []
-        # Offset in the text where a copy begins, and where it came from.
-        self._copies: list[tuple[int, int]] = []
+        # Offset in the text where a copy begins, where it came from, and its length.
+        self._copies: list[tuple[int, int, int]] = []
         length = 0
         for part in parts:
             if isinstance(part, tuple):
-                self._copies.append((length, part[0]))
+                self._copies.append((length, part[0], part[1] - part[0]))
                 piece = source[part[0] : part[1]]
             else:
                 piece = (part.text if isinstance(part, Later) else part).encode()
             pieces.append(piece)
             length += len(piece)
         self._data = b"".join(pieces)
+        self._lines = self._data.split(b"\n")
+        self._line_starts = list(accumulate((len(text) + 1 for text in self._lines), initial=0))
         self.code = in_engine_characters(self._data.decode())
 
     def source_offset(self, line: int, column: int) -> int:
         """The place in the source that a position (line from 1, column from 0) stems from."""
-        lines = self._data.split(b"\n")
-        line = min(max(line, 1), len(lines))
-        offset = sum(len(text) + 1 for text in lines[: line - 1])
-        offset += len(lines[line - 1].decode()[:column].encode())
-        best = 0
-        for start, origin in self._copies:
-            if start > offset:
-                break
-            best = origin + offset - start
-        return best
+        origin, _ = self._origin(line, column)
+        return origin
+
+    def copied_from(self, line: int, column: int) -> int | None:
+        """The same for what was copied; None for text of ours."""
+        origin, is_copy = self._origin(line, column)
+        return origin if is_copy else None
+
+    def _origin(self, line: int, column: int) -> tuple[int, bool]:
+        line = min(max(line, 1), len(self._lines))
+        offset = self._line_starts[line - 1]
+        offset += len(self._lines[line - 1].decode()[:column].encode())
+        # The last copy that begins no later.
+        at = bisect_right(self._copies, offset, key=lambda copy: copy[0])
+        if at == 0:
+            return 0, False
+        start, origin, length = self._copies[at - 1]
+        return origin + min(offset - start, length), offset - start < length
 
 
 def in_engine_characters(text: str) -> str:

@@ -61,7 +61,7 @@ def _is_in_pattern(node: Node) -> bool:
 
 def declarator(emitter: Emitter, node: Node) -> None:
     """``let a = 1`` or, with a flag, ``let a = 1,flag=1``."""
-    emitter.children(node)
+    _kept_apart(emitter, node, _rest_value(node, node.child_by_field_name("name")))
     flag = emitter.checks.declarations.get(node.start_byte)
     if flag is None:
         return
@@ -142,13 +142,42 @@ def pair(emitter: Emitter, node: Node) -> None:
 
 
 def spread_element(emitter: Emitter, node: Node) -> None:
-    """The second stage would copy into a literal that is spread; a comma keeps it apart."""
+    """The second stage would copy into an object literal that is spread."""
     argument = node.named_children[-1]
     is_object = node.parent is not None and node.parent.type == "object"
+    _kept_apart(emitter, node, argument if is_object or _looks_like_array(argument) else None)
+
+
+def _rest_value(node: Node, pattern: Node | None) -> Node | None:
+    """The value to keep apart, when a pattern takes the rest of what looks like an array."""
+    value = node.child_by_field_name("value") or node.child_by_field_name("right")
+    has_rest = (
+        pattern is not None
+        and pattern.type == "array_pattern"
+        and any(item.type == "rest_pattern" for item in items(pattern))
+    )
+    return value if has_rest and value is not None and _looks_like_array(value) else None
+
+
+def assignment(emitter: Emitter, node: Node) -> None:
+    """``[a, ...b] = c``."""
+    _kept_apart(emitter, node, _rest_value(node, node.child_by_field_name("left")))
+
+
+def _looks_like_array(value: Node) -> bool:
+    """Whether the second stage may take it for an array and copy it with its holes.
+
+    What iterates has no holes: they come as undefined.
+    """
+    return value.type == "array" or (value.type == "identifier" and value.text != b"arguments")
+
+
+def _kept_apart(emitter: Emitter, node: Node, apart: Node | None) -> None:
+    """Write a node; a comma keeps one part of it from the eyes of the second stage."""
     at = node.start_byte
     for child in node.children:
         at = emitter.gap(at, child)
-        if child == argument and is_object:
+        if child == apart:
             emitter.text("(0,")
             emitter.visit(child)
             emitter.text(")")
@@ -165,4 +194,5 @@ RULES: dict[str, Rule] = {
     "object": object_literal,
     "pair": pair,
     "spread_element": spread_element,
+    "assignment_expression": assignment,
 }

@@ -31,6 +31,30 @@ errorNames.forEach(wrapError)
 errorNames.forEach(function (name) {
   if (name !== 'Error') setPrototypeOf(GLOBAL[name], Error)
 })
+
+// Only for people: where in the contract an error came from. No part of any result.
+var nativeStack = Object.getOwnPropertyDescriptor(ErrorPrototype, 'stack').get
+
+// Line of the contract (its code is all that the engine calls "input"), 0 when there is none.
+function lineOf (error) {
+  if (!isPlainError(error)) return 0
+  var found = nativeExec.call(/\(input:(\d+)\)/, nativeStack.call(error))
+  return found === null ? 0 : Number(found[1])
+}
+
+// Whether making the trace runs no code of the contract: the engine asks for the error's text.
+function isPlainError (error) {
+  if (!isObject(error) || !(error instanceof NativeError)) return false
+  for (var at = error; errorPrototypes.indexOf(at) === -1; at = getPrototypeOf(at)) {
+    if (hasOwn.call(at, 'toString') || hasOwn.call(at, Symbol.toPrimitive)) return false
+    for (var i = 0; i < 2; i++) {
+      var property = Object.getOwnPropertyDescriptor(at, i === 0 ? 'name' : 'message')
+      if (property !== undefined && typeof property.value !== 'string') return false
+    }
+  }
+  return true
+}
+
 delete ErrorPrototype.fileName
 delete ErrorPrototype.lineNumber
 delete ErrorPrototype.stack
@@ -58,6 +82,10 @@ hidden(AggregateErrorConstructor.prototype, {
 defineProperty(AggregateErrorConstructor, 'name', { value: 'AggregateError' })
 setPrototypeOf(AggregateErrorConstructor, Error)
 hidden(GLOBAL, { AggregateError: AggregateErrorConstructor })
+
+// Those that no contract can change.
+var errorPrototypes = errorNames.map(function (name) { return GLOBAL[name].prototype })
+errorPrototypes.push(AggregateErrorConstructor.prototype)
 
 var MAX_ERROR_CHARS = 1000
 

@@ -154,9 +154,55 @@ hidden(JSON, {
 })
 defineProperty(JSON, Symbol.toStringTag, { value: 'JSON', configurable: true })
 
-// Contracts may carry lines for debugging; nobody reads them here.
-var silence = {}
-;['log', 'info', 'warn', 'error', 'debug', 'trace'].forEach(function (name) {
-  silence[name] = function () {}
-})
-hidden(GLOBAL, { console: silence })
+// Lines for the operator's log. They are no part of any result; what they cost is the same at
+// executor and monitor, and making their texts runs no code of the contract.
+var CONSOLE_FUEL = 20
+var MAX_CONSOLE_LINES = 20
+var MAX_CONSOLE_CHARS = 500
+
+var printed = []
+
+function textOfPrinted (value, depth) {
+  if (typeof value === 'string') return depth === 0 ? value : nativeStringify(value)
+  if (typeof value === 'function') return 'function'
+  if (!isObject(value)) return String(value)
+  if (depth > 2) return '…'
+  if (value instanceof NativeError) return ownText(value, 'name', 'Error') + ': ' + ownText(value, 'message', '')
+  var isList = isArray(value)
+  var parts = []
+  nativeKeys(value).slice(0, 20).forEach(function (key) {
+    var property = Object.getOwnPropertyDescriptor(value, key)
+    var text = hasOwn.call(property, 'value') ? textOfPrinted(property.value, depth + 1) : 'accessor'
+    parts.push(isList ? text : key + ': ' + text)
+  })
+  var body = nativeJoin.call(parts, ', ')
+  return isList ? '[' + body + ']' : '{' + body + '}'
+}
+
+function ownText (error, name, otherwise) {
+  for (; isObject(error); error = getPrototypeOf(error)) {
+    var property = Object.getOwnPropertyDescriptor(error, name)
+    if (property !== undefined && typeof property.value === 'string') return property.value
+  }
+  return otherwise
+}
+
+var nativeJoin = ArrayPrototype.join
+
+function print (level) {
+  return function () {
+    charge(CONSOLE_FUEL)
+    if (printed.length === MAX_CONSOLE_LINES) return
+    var text = ''
+    for (var i = 0; i < arguments.length && text.length <= MAX_CONSOLE_CHARS; i++) {
+      text += (i === 0 ? '' : ' ') + textOfPrinted(arguments[i], 0)
+    }
+    if (text.length > MAX_CONSOLE_CHARS) text = text.slice(0, MAX_CONSOLE_CHARS) + '…'
+    printed.push([level, wellFormed(text)])
+  }
+}
+
+var consoleLevels = { log: 'info', info: 'info', warn: 'warning', error: 'error', debug: 'debug', trace: 'debug' }
+var consoleObject = {}
+nativeKeys(consoleLevels).forEach(function (name) { consoleObject[name] = print(consoleLevels[name]) })
+hidden(GLOBAL, { console: consoleObject })

@@ -32,6 +32,29 @@ function relativeIndex (value, length, otherwise) {
   hidden(ArrayPrototype, own)
 })
 
+// An array inside of itself joins as an empty text, as in every other engine.
+var joining = []
+var plainJoin = ArrayPrototype.join
+
+hidden(ArrayPrototype, {
+  join: function join (separator) {
+    for (var i = 0; i < joining.length; i++) {
+      if (joining[i] === this) return ''
+    }
+    charge(joining.length)
+    joining.push(this)
+    try {
+      return plainJoin.call(this, separator)
+    } finally {
+      joining.pop()
+    }
+  },
+  toString: function toString () {
+    var join = asObject(this).join
+    return typeof join === 'function' ? join.call(this) : nativeToString.call(this)
+  }
+})
+
 function compareText (a, b) {
   return a === b ? 0 : a < b ? -1 : 1
 }

@@ -136,7 +136,17 @@ function readEntry (path) {
 
 var LIST_BOUNDS = ['lt', 'lte', 'gt', 'gte']
 
-function checkListOptions (options) {
+function checkCount (count, what) {
+  if (!Number.isInteger(count) || count < 0) throw new TypeError('index.list: ' + what + ' is a count')
+  return count
+}
+
+function offsetOf (options) {
+  return isObject(options) && options.offset !== undefined ? checkCount(options.offset, 'offset') : 0
+}
+
+// Bounds of what is read; entries that an offset passes over are read as well.
+function checkListOptions (options, offset) {
   var checked = {}
   if (options === undefined || options === null) return checked
   if (!isObject(options)) throw new TypeError('index.list: options is an object')
@@ -149,10 +159,8 @@ function checkListOptions (options) {
     checked[name] = bound
   })
   if (options.limit !== undefined) {
-    if (!Number.isInteger(options.limit) || options.limit < 0) {
-      throw new TypeError('index.list: limit is a count')
-    }
-    if (options.limit <= MAX_LISTED_ENTRIES) checked.limit = options.limit
+    var limit = checkCount(options.limit, 'limit') + offset
+    if (limit <= MAX_LISTED_ENTRIES) checked.limit = limit
   }
   if (options.reverse) checked.reverse = true
   return checked
@@ -165,7 +173,8 @@ function listEntries (path, options) {
     path = path.slice(0, -1)
   }
   if (path !== '/') checkPath(path, 'index.list')
-  options = checkListOptions(options)
+  var offset = offsetOf(options)
+  options = checkListOptions(options, offset)
   charge(READ_FUEL)
   needsOwnBatch(path)
   var found = uncounted(function () { return findListed(path, options) })
@@ -173,7 +182,7 @@ function listEntries (path, options) {
     throw new RangeError('index.list: more than ' + MAX_LISTED_ENTRIES + ' entries, give a limit')
   }
   charge(found.length * LISTED_ENTRY_FUEL)
-  return found.map(function (entry) {
+  return (offset === 0 ? found : found.slice(offset)).map(function (entry) {
     return makeEntry(entry.c, entry.s, entry.p, fromWire(entry.v))
   })
 }

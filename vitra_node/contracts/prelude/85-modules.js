@@ -53,6 +53,7 @@ AssertionErrorConstructor.prototype = Object.create(ErrorPrototype)
 hidden(AssertionErrorConstructor.prototype, {
   constructor: AssertionErrorConstructor, name: 'AssertionError', message: '', code: 'ERR_ASSERTION'
 })
+errorPrototypes.push(AssertionErrorConstructor.prototype)
 defineProperty(AssertionErrorConstructor, 'name', { value: 'AssertionError' })
 
 function check (holds, message, otherwise) {

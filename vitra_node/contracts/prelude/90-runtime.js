@@ -4,12 +4,28 @@ var MAX_BATCH_CHARS = 4194304
 
 var factory
 
+// Lines of the contract that ran since the host last asked, where it was compiled to tell them.
+var lines = []
+var knownLines = Object.create(null)
+
+function passLine (line) {
+  if (knownLines[line]) return
+  knownLines[line] = true
+  lines.push(line)
+}
+
+function passedLines () {
+  var found = lines
+  lines = []
+  return found
+}
+
 var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_n', '__vitra_c',
   '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f', '__vitra_d',
-  '__vitra_o']
+  '__vitra_o', '__vitra_l']
 
 var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, charge, caught, asyncCall, asyncApply,
-  awaitValue, generatorCall, yieldValue, yieldAll, forAwait, usedTooEarly, withPrototype]
+  awaitValue, generatorCall, yieldValue, yieldAll, forAwait, usedTooEarly, withPrototype, passLine]
 
 function load (code) {
   factory = evaluate('(function (' + FACTORY_PARAMETERS.join(', ') + ') {' + code + '\n})')
@@ -160,8 +176,10 @@ function tellOperationTime () { return operationTime }
 function runOperation (request) {
   if (request.refused !== undefined) {
     reset('apply', FUEL_PER_OPERATION)
+    printed = []
     return { latch: undefined, metadata: null, error: request.refused, changes: [] }
   }
+  printed = []
   operationTime = request.ts
   clock = tellOperationTime
   var metadata = request.m
@@ -173,7 +191,10 @@ function runOperation (request) {
   reset('apply', FUEL_PER_OPERATION)
   runToEnd(callApply, request, metadata)
   var result = { latch: undefined, metadata: metadata, error: undefined, changes: [] }
-  if (ending === ERROR) result.error = failureText(ended)
+  if (ending === ERROR) {
+    result.line = lineOf(ended)
+    result.error = failureText(ended)
+  }
   if (latch !== LATCH_NONE) result.latch = latch
   if (latch === LATCH_FUEL) result.error = 'out of fuel'
   if (result.error === undefined && latch === LATCH_NONE && changeCount > 0) {
@@ -205,6 +226,8 @@ function applyBatch (message) {
     if (result.latch === LATCH_MEMORY) return { t: 'memory', results: results }
     if (result.latch === LATCH_BREAK) break
     var sent = { e: result.error, m: result.metadata, c: result.changes, r: reads }
+    if (result.line > 0) sent.l = result.line
+    if (printed.length > 0) sent.o = printed
     // One by one when the batch before broke its worker: what is done must not be lost again.
     if (message.stream) HOST('frame', { t: 'step', result: sent })
     else results.push(sent)
@@ -234,15 +257,16 @@ function callMethod (message) {
   seed = message.seed
   operationTime = message.now
   clock = tellOperationTime
+  printed = []
   reset('call', FUEL_PER_CALL)
   runToEnd(startMethod, message)
   if (ending === VALUE && ended !== undefined) runToEnd(toWire, ended, 'the response')
   if (ending === STOPPED) return { t: 'memory' }
   if (ending === ERROR) {
     var text = failureText(ended)
-    return text === undefined ? { t: 'memory' } : { t: 'threw', e: text }
+    return text === undefined ? { t: 'memory' } : { t: 'threw', e: text, l: lineOf(ended), o: printed }
   }
-  return { t: 'returned', v: ended === undefined ? null : ended, ops: emitted }
+  return { t: 'returned', v: ended === undefined ? null : ended, ops: emitted, o: printed }
 }
 
 function emit (op) {
@@ -261,6 +285,7 @@ function handle (message) {
       return { t: 'loaded' }
     case 'apply': return applyBatch(message)
     case 'call': return callMethod(message)
+    case 'lines': return { t: 'lines', lines: passedLines() }
   }
   throw new Error('unknown message')
 }

@@ -1,0 +1,29 @@
+// What random programs use besides the language.
+
+const show = (v, d = 0) => {
+  if (typeof v === 'number') return Object.is(v, -0) ? '-0' : String(v)
+  if (typeof v === 'string') return JSON.stringify(v)
+  if (typeof v === 'function') return 'function ' + typeof v.name
+  if (typeof v === 'symbol') return v.toString()
+  if (v === null || typeof v !== 'object') return String(v)
+  if (v instanceof Error) return v.name
+  if (d > 6) return '...'
+  if (Array.isArray(v)) {
+    const items = []
+    for (let i = 0; i < Math.min(v.length, 50); i++) items.push(i in v ? show(v[i], d + 1) : 'hole')
+    return '[' + items.join() + ':' + v.length + ']'
+  }
+  return '{' + Object.keys(v).map(k => k + '=' + show(v[k], d + 1)).join() + '}'
+}
+const play = async program => {
+  const out = []
+  const log = (...all) => { if (out.length < 400) out.push(all.map(v => show(v).slice(0, 300)).join(' ')) }
+  const t = v => { log('t', v); return v }
+  const structure = v => v === null ? 'null' : Array.isArray(v) ? 'list' : typeof v
+  try {
+    await program(log, t, structure, [])
+  } catch (error) {
+    out.push('!' + (error instanceof Error ? error.name : show(error)))
+  }
+  return out
+}
