@@ -314,6 +314,24 @@ def test_no_more_calls_at_a_time_than_allowed() -> None:
     assert sum(isinstance(event, events.Call) for event in drain(rules)) == 2
 
 
+def test_who_calls_us_while_waiting_to_be_called_is_not_called() -> None:
+    rules = SwarmRules(SMALL_KEY, os.urandom, limits=Limits(parallel=1))
+    rules.join(TOPIC, 0.0, server=False)
+    (start,) = drain(rules)
+    assert isinstance(start, events.StartQuery)
+    keys = [bytes([number]) * 32 for number in (2, 3)]
+    for key in keys:
+        rules.peer_found(start.query, key, (), 0.0)
+    (call,) = drain(rules)
+    assert isinstance(call, events.Call)
+    (waiting,) = set(keys) - {call.public_key}
+    incoming = rules.incoming(waiting, 0.0)
+    assert incoming is not None
+    rules.opened(incoming, 0.0)
+    rules.closed(call.connection, 0.0, "x")
+    assert [type(event) for event in drain(rules)] == [events.Connected]
+
+
 def test_no_more_peers_of_topics_are_called_than_wanted_but_explicit_ones_are() -> None:
     net = SwarmNetwork()
     hub = net.add(limits=Limits(peers=4))
