@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .database import Database
     from .frauds import ContractFraudProof
     from .net.dht import DHT
+    from .net.swarm import Swarm
     from .storage.corestore import Corestore
     from .storage.hyperbee import Hyperbee
     from .storage.hypercore import Hypercore
@@ -25,6 +26,7 @@ __all__ = [
     "Database",
     "Hyperbee",
     "Hypercore",
+    "Swarm",
     "__version__",
 ]
 
@@ -35,6 +37,7 @@ _HOMES = {
     "Database": "database",
     "Hyperbee": "storage.hyperbee",
     "Hypercore": "storage.hypercore",
+    "Swarm": "net.swarm",
 }
 
 

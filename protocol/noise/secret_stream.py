@@ -348,6 +348,11 @@ class SecretStream:
         elif self._state is not _State.FAILED:
             self._queue_message(message)
 
+    def keep_alive(self) -> None:
+        """Queue an empty message, which the peer drops; nothing before the handshake is done."""
+        if self._result is not None and self._state is not _State.FAILED:
+            self._queue_message(b"")
+
     def data_to_send(self, now: float) -> bytes:
         """Everything that waits to be written below, in one piece; the caller writes it all.
 

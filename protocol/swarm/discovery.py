@@ -65,9 +65,14 @@ class Discovery:
         self._suspended = False
 
     @property
+    def is_silent(self) -> bool:
+        """Whether nothing runs, and nothing is left to be taken back."""
+        return not self._running and not self.announced
+
+    @property
     def is_over(self) -> bool:
-        """Whether nobody wants it, and nothing of it is left to be taken back."""
-        return not self._sessions and not self._running and not self.announced
+        """Whether it is silent, and nobody wants it."""
+        return not self._sessions and self.is_silent
 
     def is_settled(self, now: float) -> bool:
         """Whether nothing runs, and nothing is due: the network was asked all there is to ask."""
@@ -214,8 +219,9 @@ class Discovery:
             return
         if kind is QueryKind.LOOKUP:
             self._seen = 0
-        self._running[kind] = self._next_query()
-        self._emit(StartQuery(self._running[kind], kind, self.topic))
+        query = self._running[kind] = self._next_query()
+        clear = kind is QueryKind.ANNOUNCE and self.announced_at is None
+        self._emit(StartQuery(query, kind, self.topic, clear))
 
     def _stop(self, kind: QueryKind) -> None:
         query = self._running.pop(kind, None)

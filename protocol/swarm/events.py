@@ -39,11 +39,14 @@ class StartQuery:
       query: its number.
       kind: what to do.
       topic: 32 bytes.
+      clear: for an announce, whether records of an earlier run of ours may be about, to be taken
+        back where they are not replaced.
     """
 
     query: int
     kind: QueryKind
     topic: bytes
+    clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)

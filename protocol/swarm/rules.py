@@ -132,9 +132,9 @@ class SwarmRules:
         return sum(link.initiator and link.opened_at is None for link in self._links.values())
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing is left to be taken back from the network."""
-        return all(discovery.is_over for discovery in self._discoveries.values())
+    def is_silent(self) -> bool:
+        """Whether no query runs, and the network holds no record of ours."""
+        return all(discovery.is_silent for discovery in self._discoveries.values())
 
     # Topics ---------------------------------------------------------------------------------------
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+
 import pytest
 import trio
+import trio.testing
 
 from protocol.crypto.keys import KeyPair
 from protocol.errors import ProofError, ReplicationError, StaleProofError
@@ -14,12 +18,15 @@ from protocol.limits import (
     MAX_BAN_WEIGHT,
     UNBAN_AT_WEIGHT,
 )
+from protocol.noise.secret_stream import SecretStream
 from vitra_node.config import Address
 from vitra_node.net.bans import Bans, origin
 from vitra_node.net.connections import Connections
 from vitra_node.net.errors import PeerFault
 from vitra_node.net.tcp import connect_tcp
 from vitra_node.storage.corestore import Corestore
+
+from ..connection_pair import handshake_results
 
 HOST = "192.0.2.7:7000"
 
@@ -144,3 +151,62 @@ async def test_faults_are_counted_against_an_address() -> None:
         assert connections.fault_count == 1
         weight = connections.bans.weight(HOST, trio.current_time())
         assert weight == pytest.approx(fault.error.ban_weight, rel=0.01)
+
+
+async def misbehave(secret: SecretStream, stream: trio.abc.Stream) -> None:
+    """Show the keys, then send what no mux takes, and read until the end."""
+    await stream.send_all(secret.data_to_send(0.0))
+    with suppress(trio.BrokenResourceError):
+        while not secret.is_open and (data := await stream.receive_some()):
+            secret.receive_data_untrusted(data)
+            await stream.send_all(secret.data_to_send(0.0))
+        secret.send(b"\xff" * 9)
+        await stream.send_all(secret.data_to_send(0.0))
+        while await stream.receive_some():
+            pass
+
+
+async def test_a_fault_is_held_against_the_key_as_well() -> None:
+    async with Corestore.open(None) as store:
+        connections = Connections(store.cores, KeyPair.from_seed(bytes(32)))
+        pair = KeyPair.from_seed(b"\x07" * 32)
+        for turn in range(11):
+            ours, theirs = trio.testing.memory_stream_pair()
+            secret = SecretStream(
+                True, pair, ephemeral_seed=os.urandom(32), stream_header=os.urandom(24)
+            )
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(misbehave, secret, theirs)
+                # From a new address each time, as attackers have them.
+                failure = await connections.run(ours, f"192.0.2.{turn}:7", initiator=False)
+            assert (isinstance(failure, PeerFault), "banned" in str(failure)) in (
+                (turn < 10, False),
+                (False, turn == 10),
+            )
+        assert connections.is_key_banned(pair.public_key)
+        assert not connections.bans.is_banned("192.0.2.0:7", trio.current_time())
+
+
+async def test_a_handshake_of_the_dht_that_nobody_shows_the_keys_of_bans_nobody() -> None:
+    async with Corestore.open(None) as store:
+        connections = Connections(store.cores, KeyPair.from_seed(bytes(32)))
+        ours, theirs = trio.testing.memory_stream_pair()
+        await theirs.send_all(b"\xff\xff\xff" + bytes(64))
+        handshake = handshake_results()[1]
+        fault = await connections.run(ours, HOST, initiator=False, handshake=handshake)
+        assert isinstance(fault, PeerFault)
+        now = trio.current_time()
+        assert connections.bans.weight(HOST, now) == 0.0
+        assert connections.bans.weight(handshake.remote_public_key.hex(), now) == 0.0
+
+
+async def test_a_banned_key_is_refused_from_everywhere() -> None:
+    async with Corestore.open(None) as store:
+        connections = Connections(store.cores, KeyPair.from_seed(bytes(32)))
+        handshake = handshake_results()[1]
+        key = handshake.remote_public_key
+        connections.bans.charge(key.hex(), BAN_AT_WEIGHT, trio.current_time())
+        ours, theirs = trio.testing.memory_stream_pair()
+        refusal = await connections.run(ours, HOST, initiator=False, handshake=handshake)
+        assert key.hex() in str(refusal)
+        assert await theirs.receive_some() == b""

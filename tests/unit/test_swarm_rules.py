@@ -122,7 +122,7 @@ def test_the_last_session_takes_the_announce_back() -> None:
     net.run(5)
     assert not net.records[TOPIC]
     assert node.rules.topics == []
-    assert node.rules.is_idle
+    assert node.rules.is_silent
     net.run(3600)
     assert kinds(node)[-1] is QueryKind.UNANNOUNCE
 

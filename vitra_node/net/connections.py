@@ -45,18 +45,36 @@ class Connection:
     Attributes:
       address: of the peer, as text.
       initiator: whether we opened it.
-      session: None until the handshake is done.
+      handshake: the one it came with, None if it begins with one of its own.
+      session: None until the peer has shown that it holds the keys.
+      opened_at: ``trio.current_time`` of that.
     """
 
-    def __init__(self, address: str, initiator: bool) -> None:
+    def __init__(
+        self, address: str, initiator: bool, handshake: HandshakeResult | None = None
+    ) -> None:
         self.address = address
         self.initiator = initiator
+        self.handshake = handshake
         self.session: Session | None = None
+        self.opened_at = float("inf")
         self._scope = trio.CancelScope()
+
+    @property
+    def remote_public_key(self) -> bytes:
+        """The peer's static key, empty before a handshake of the connection's own is done."""
+        if self.handshake is not None:
+            return self.handshake.remote_public_key
+        return b"" if self.session is None else self.session.remote_public_key
 
     def close(self) -> None:
         """End it."""
         self._scope.cancel()
+
+    def poke(self) -> None:
+        """Send something the peer has to acknowledge, to find out whether it is still there."""
+        if self.session is not None:
+            self.session.poke()
 
     async def run(
         self,
@@ -64,16 +82,15 @@ class Connection:
         source: CoreSource,
         key_pair: KeyPair,
         wait_for_room: Callable[[], Awaitable[None]] | None,
-        on_open: Callable[[], None] | None,
-        handshake: HandshakeResult | None,
+        on_open: Callable[[Connection], None],
         world: World,
     ) -> None:
         """Replicate until it ends; raises ``ConnectionFailed``."""
 
         def opened(session: Session) -> None:
             self.session = session
-            if on_open is not None:
-                on_open()
+            self.opened_at = trio.current_time()
+            on_open(self)
 
         with self._scope:
             await replicate(
@@ -81,7 +98,7 @@ class Connection:
                 source,
                 initiator=self.initiator,
                 key_pair=key_pair,
-                handshake=handshake,
+                handshake=self.handshake,
                 wait_for_room=wait_for_room,
                 on_open=opened,
                 world=world,
@@ -123,12 +140,21 @@ class Connections:
         """Whether a further connection would be turned away."""
         return len(self.live) >= MAX_CONNECTIONS
 
-    def refusal(self, address: str) -> ConnectionFailed | None:
-        """Why there is to be no connection with this address now, if so; counts it."""
-        if not self.bans.is_banned(address, trio.current_time()):
+    def refusal(self, address: str, public_key: bytes = b"") -> ConnectionFailed | None:
+        """Why there is to be no connection with this peer now, if so; counts it."""
+        now = trio.current_time()
+        if self.bans.is_banned(address, now):
+            who = address
+        elif public_key and self.bans.is_banned(public_key.hex(), now):
+            who = f"peer {public_key.hex()}"
+        else:
             return None
         self.refused_count += 1
-        return ConnectionFailed(f"{address} is banned, for it broke the protocol too often")
+        return ConnectionFailed(f"{who} is banned, for it broke the protocol too often")
+
+    def is_key_banned(self, public_key: bytes) -> bool:
+        """Whether the peer with this key is refused, wherever it comes from."""
+        return self.bans.is_banned(public_key.hex(), trio.current_time())
 
     def record(self, address: str, error: ConnectionFailed) -> None:
         """Remember a failure."""
@@ -140,7 +166,7 @@ class Connections:
         address: str,
         *,
         initiator: bool,
-        on_open: Callable[[], None] | None = None,
+        on_open: Callable[[Connection], None] | None = None,
         handshake: HandshakeResult | None = None,
     ) -> ConnectionFailed | None:
         """Replicate over ``stream`` until it ends; gives what went wrong, if anything.
@@ -148,9 +174,10 @@ class Connections:
         ``on_open`` is called once the peer has shown that it holds the keys. ``handshake`` took
         place elsewhere, as those of the DHT do; without one it takes place on the stream.
 
-        Past ``MAX_CONNECTIONS``, and to a banned address, the stream is closed at once.
+        Past ``MAX_CONNECTIONS``, and to a banned address or key, the stream is closed at once.
         """
-        refusal = self.refusal(address)
+        connection = Connection(address, initiator, handshake)
+        refusal = self.refusal(address, connection.remote_public_key)
         if refusal is not None:
             # Not remembered as a failure: those who come back would push out the others.
             await trio.aclose_forcefully(stream)
@@ -160,24 +187,38 @@ class Connections:
             error = ConnectionFailed(f"there are {MAX_CONNECTIONS} connections already")
             self.record(address, error)
             return error
-        connection = Connection(address, initiator)
+
+        def opened(connection: Connection) -> None:
+            if handshake is None:
+                # Only now it is known who the peer is.
+                refused.append(self.refusal(address, connection.remote_public_key))
+            if any(refused):
+                connection.close()
+            elif on_open is not None:
+                on_open(connection)
+
+        refused: list[ConnectionFailed | None] = []
         self.live.add(connection)
         try:
             await connection.run(
-                stream,
-                self._source,
-                self._key_pair,
-                self._wait_for_room,
-                on_open,
-                handshake,
-                self._world,
+                stream, self._source, self._key_pair, self._wait_for_room, opened, self._world
             )
         except ConnectionFailed as error:
             if isinstance(error, PeerFault):
-                self.fault_count += 1
-                self.bans.charge(address, error.error.ban_weight, trio.current_time())
+                self._charge(connection, error)
             self.record(address, error)
             return error
         finally:
             self.live.discard(connection)
-        return None
+        return next(iter(refused), None)
+
+    def _charge(self, connection: Connection, fault: PeerFault) -> None:
+        self.fault_count += 1
+        now, weight = trio.current_time(), fault.error.ban_weight
+        shown = connection.session is not None
+        if shown or connection.handshake is None:
+            # A datagram's address proves nothing before the peer has shown that it holds the keys;
+            # anyone could have others banned.
+            self.bans.charge(connection.address, weight, now)
+        if shown:
+            self.bans.charge(connection.remote_public_key.hex(), weight, now)

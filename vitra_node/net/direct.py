@@ -15,7 +15,7 @@ from protocol.crypto.keys import SEED_BYTES, KeyPair
 from ..config import Address, parse_address
 from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
-from .connections import Connections
+from .connections import Connection, Connections
 from .errors import ConnectionFailed
 from .peer_sink import CoreSource
 from .tcp import connect_tcp, serve_tcp
@@ -97,7 +97,7 @@ class DirectPeers:
         stood = False
         attempt = 0
 
-        def opened() -> None:
+        def opened(_connection: Connection) -> None:
             nonlocal stood, attempt
             attempt = 0
             if not stood:

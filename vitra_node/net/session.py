@@ -139,6 +139,11 @@ class Session:
         if self._failure is not None:
             raise self._failure
 
+    def poke(self) -> None:
+        """Send an empty message, so that the stream below finds out whether the peer is there."""
+        self._secret.keep_alive()
+        self._wake_writer()
+
     def _fail(self, failure: ConnectionFailed) -> None:
         # The first failure is the one to report; the rest follow from it.
         self._failure = self._failure or failure

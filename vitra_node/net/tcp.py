@@ -8,7 +8,7 @@ import trio
 
 from ..config import Address
 from ..world import REAL_WORLD, World
-from .connections import Connections
+from .connections import Connection, Connections
 from .errors import ConnectionFailed
 
 CONNECT_SECONDS = 10.0
@@ -45,7 +45,7 @@ async def connect_tcp(
     address: Address,
     connections: Connections,
     *,
-    on_open: Callable[[], None] | None = None,
+    on_open: Callable[[Connection], None] | None = None,
     world: World = REAL_WORLD,
 ) -> ConnectionFailed | None:
     """Connect and replicate until the connection ends; gives what went wrong, if anything.

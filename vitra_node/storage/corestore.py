@@ -167,6 +167,10 @@ class Corestore:
             allow_truncation=allow_truncation,
         )
 
+    def create_key_pair(self, name: str) -> KeyPair:
+        """The key pair that this store derives for a name, as npm ``corestore`` does."""
+        return self.cores.named_key_pair(self._namespace, name)
+
     def namespace(self, name: str) -> Corestore:
         """The same store, in which names derive other key pairs than here."""
         below = child_namespace(self._namespace, name)
