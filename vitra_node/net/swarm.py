@@ -10,7 +10,6 @@ The rules are in ``protocol.swarm``, the network in ``dht``; ``swarm_pump`` join
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from protocol.swarm.peer_info import PeerInfo
 from protocol.swarm.rules import Limits, SwarmRules
 
 from ..nursery import open_owned_nursery
+from ..world import REAL_WORLD, World
 from .connections import Connection, Connections
 from .dht import DHT
 from .direct import ReplicatingStore
@@ -113,6 +113,7 @@ class Swarm:
         firewall: Firewall | None = None,
         limits: Limits | None = None,
         connections: Connections | None = None,
+        world: World = REAL_WORLD,
     ) -> AsyncIterator[Swarm]:
         """Take part in a network, with the logs of a store.
 
@@ -125,6 +126,7 @@ class Swarm:
           firewall: says of a peer's public key whether to have nothing to do with it.
           limits: how many connections to have; as JS by default.
           connections: the connections of the node, if it has others as well.
+          world: where chance, date and sockets come from.
 
         Resource handling:
           Owns the connections, its tasks, and its node of the network unless that was given.
@@ -134,17 +136,17 @@ class Swarm:
           ConnectionFailed: the port cannot be bound, or no bootstrap node has an address.
         """
         pair = key_pair or store.create_key_pair("hyperswarm")
-        links = connections or Connections(store.cores, pair, store.wait_for_room)
+        links = connections or Connections(store.cores, pair, store.wait_for_room, world=world)
 
         def refuses(public_key: bytes) -> bool:
             return links.is_key_banned(public_key) or (
                 firewall is not None and firewall(public_key)
             )
 
-        rules = SwarmRules(pair.public_key, os.urandom, refuses=refuses, limits=limits)
+        rules = SwarmRules(pair.public_key, world.random_bytes, refuses=refuses, limits=limits)
         async with AsyncExitStack() as stack:
             if dht is None:
-                opening = DHT.open(bootstrap, host, port, key_pair=pair)
+                opening = DHT.open(bootstrap, host, port, key_pair=pair, world=world)
                 dht = await stack.enter_async_context(opening)
             nursery = await stack.enter_async_context(open_owned_nursery())
             pump = SwarmPump(rules, dht, pair, links, nursery)
