@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import append, database, hyperbee, network, replication
+from . import append, database, hyperbee, network, replication, startup
 from .processes import JS_PEER, NODE_MODULES, Side
 from .subject import Row, Subject
 from .table import Samples, as_json, as_text
@@ -34,6 +34,7 @@ SUBJECTS: tuple[Subject, ...] = (
     replication.SMALL,
     replication.LARGE,
     database.SUBJECT,
+    startup.SUBJECT,
     network.UDX,
     network.PEERS,
     network.LOSSY,
