@@ -88,21 +88,13 @@ async def transaction(request: Request) -> Response:
 
 
 async def transaction_proof(request: Request) -> Response:
-    """The proof of a transaction as a file, for `vitra proof check`."""
+    """The proof of one operation's results as a file, for `vitra proof check`."""
     site = Site.of(request)
-    tx = request.path_params["tx"]
-    if await site.has_method("tx.prove"):
-        proof = await site.connection.call("tx.prove", tx=tx)
-        return site.download(f"transaction-{tx[:8]}.json", proof.get("proof", proof))
-    found = await site.connection.call("tx.show", tx=tx)
-    proofs = [
-        await site.connection.call("log.prove", log=each["oplog"], seq=each["seq"])
-        for each in found["operations"]
-    ]
-    for result in found.get("results", ()):
-        seqs = [result["ack_seq"], *(change["seq"] for change in result["changes"])]
-        proofs += [await site.connection.call("log.prove", seq=seq) for seq in seqs]
-    return site.download(f"transaction-{tx[:8]}.json", {"tx": tx, "proofs": proofs})
+    tx, number = request.path_params["tx"], request.path_params["number"]
+    proofs = (await site.connection.call("tx.prove", tx=tx))["proofs"]
+    if number >= len(proofs):
+        raise NotFound(f"Transaction {tx} has {len(proofs)} proofs.")
+    return site.download(f"transaction-{tx[:8]}-{number}.json", proofs[number])
 
 
 async def index(request: Request) -> Response:

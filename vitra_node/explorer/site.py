@@ -79,11 +79,6 @@ class Site:
         headers = {"content-disposition": f'attachment; filename="{name}"'}
         return Response(text, headers=headers, media_type="application/json")
 
-    async def has_method(self, name: str) -> bool:
-        """Whether the node answers a method."""
-        table = await self.connection.call("api.describe")
-        return any(method["name"] == name for method in table["methods"])
-
 
 def make_site(connection: Connection, watch: Watch) -> Starlette:
     """The application; ``watch`` has to run beside it."""
@@ -95,7 +90,7 @@ def make_site(connection: Connection, watch: Watch) -> Starlette:
         Route("/operations/{ack_seq:int}", pages.operation),
         Route("/transactions", pages.transactions),
         Route("/transactions/{tx}", pages.transaction),
-        Route("/transactions/{tx}/proof", pages.transaction_proof),
+        Route("/transactions/{tx}/proof/{number:int}", pages.transaction_proof),
         Route("/index", pages.index),
         Route("/index/value", pages.index_value),
         Route("/contract", pages.contract),

@@ -61,15 +61,20 @@ def _write(title: str, write: Any) -> Statement:
 
 
 def _heads_of(proof: dict[str, Any]) -> Statements | None:
-    """Two signed heads of one log, whatever the two are called in this kind of proof."""
-    for names in (("first", "second"), ("ours", "theirs"), ("headA", "headB"), ("a", "b")):
-        sides = [proof.get(name) for name in names]
-        if all(isinstance(side, dict) for side in sides):
-            first, second = (
-                Statement("The writer signed", f"statement {number}", side)
-                for number, side in enumerate(sides, 1)
-            )
-            return Statements(first, second)
+    """What the writer of a log signed twice (specs/10b-heads-and-forks.md)."""
+    both = proof.get("statements")
+    if isinstance(both, list) and len(both) == 2:
+        titles = ("The writer signed", "The writer signed as well")
+        first, second = (
+            Statement(title, "one head of the log", each)
+            for title, each in zip(titles, both, strict=True)
+        )
+        return Statements(first, second)
+    if "truncated" in proof:
+        before = proof.get("before")
+        first = Statement("The writer signed", "before", before, before is None)
+        second = Statement("The writer took it back", "a shorter history", proof["truncated"])
+        return Statements(first, second)
     return None
 
 

@@ -26,12 +26,14 @@ class Verdict:
       operations: verified so far.
       index_length: up to where the index is verified.
       violation: the event that tells of a violation, once there is one.
+      forks: events that tell of participants' logs with two histories.
       undecided: why there is no verdict beyond that, None while there is.
     """
 
     operations: int = 0
     index_length: int = 0
     violation: dict[str, Any] | None = None
+    forks: list[dict[str, Any]] = field(default_factory=list)
     undecided: str | None = None
 
     def word(self, length: int | None) -> str:
@@ -87,6 +89,8 @@ class Watch:
     def _take(self, event: dict[str, Any]) -> None:
         if event["event"] == "violation":
             self.verdict.violation = event
+        elif event["event"] == "fork":
+            self.verdict.forks.append(event)
         elif event["event"] == "validated":
             self.verdict.undecided = None
             self.verdict.operations = event["operations"]
