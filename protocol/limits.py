@@ -229,11 +229,15 @@ MAX_HELD_REQUESTS_PER_HOST = 16
 RETURN_PATH_CHECK_SECONDS = 0.9
 # Handshakes that may make us compute a Diffie-Hellman (0.4 ms): tokens each second, and at once. A
 # client sends each handshake through several relays, four times at most; NATs share a host; the
-# total, each of direct and relayed, keeps it below a tenth of a core (hyperdht issue 294).
+# total, each of direct and relayed, keeps it below a tenth of a core (hyperdht issue 294). A part
+# is only for networks that had none in the last minute: a flood from whatever many networks uses
+# up the rest, and not what is left for those who come now.
 HANDSHAKES_PER_ADDRESS = (4.0, 16.0)
 HANDSHAKES_PER_HOST = (16.0, 64.0)
 HANDSHAKES_PER_SUBNET = (32.0, 128.0)
-HANDSHAKES_TOTAL = (125.0, 125.0)
+HANDSHAKES_TOTAL = (75.0, 75.0)
+HANDSHAKES_OF_NEWCOMERS = (50.0, 50.0)
+NEWCOMER_SECONDS = 60.0
 MAX_RATE_LIMIT_ENTRIES = 16 * 1024
 
 # UDX ---------------------------------------------------------------------------------------------

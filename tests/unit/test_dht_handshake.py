@@ -205,6 +205,53 @@ def test_honest_client_connects_during_a_flood() -> None:
     assert client.of(ConnectionReady)
 
 
+def test_honest_client_connects_during_a_flood_through_all_relays() -> None:
+    network = build(22, 10)
+    server, client = _pair(network)
+    relays = server.node.relay_addresses(SERVER.public_key)
+    target = blake2b_256(SERVER.public_key)
+    sent = 0
+
+    def flood(count: int) -> None:
+        """From 200 networks, on through the server's own relays."""
+        nonlocal sent
+        for _ in range(count):
+            sent += 1
+            source = Address(f"10.9.{sent % 200}.9", 1000 + sent % 60)
+            noise = _message(sent.to_bytes(32, "big")) if sent % 10 == 0 else bytes(200)
+            box = HandshakeBox(Mode.FROM_RELAY, noise + bytes(sent % 7), peer_address=source)
+            request = Request(
+                sent % 65536,
+                server.address,
+                False,
+                Command.PEER_HANDSHAKE,
+                target=target,
+                value=encode_handshake_box(box),
+            )
+            data = encode_request(request)
+            relay = relays[sent % len(relays)]
+            server.node.receive_datagram_untrusted(data, relay, network.now)
+        network.pump(server)
+
+    # Until the flood has had all that it gets at once.
+    for _ in range(1000):
+        flood(5)
+        network.run_for(0.001)
+    began = network.now
+    client.node.connect(CLIENT, SERVER.public_key, 77, network.now)
+    network.pump(client)
+    answered = 0
+    while not client.of(ConnectionReady):
+        flood(5)
+        network.run_for(0.001)
+        for event in server.of(HandshakeReceived)[answered:]:
+            answered += 1
+            if event.remote_public_key == CLIENT.public_key:
+                server.node.accept(event.session, 88, network.now)
+                network.pump(server)
+        assert network.now - began < 3
+
+
 def test_same_message_gets_the_same_bytes() -> None:
     network = build(20, 6)
     server, _ = _pair(network)
