@@ -51,7 +51,7 @@ from .messages import (
     decode_unwant_untrusted,
     decode_want_untrusted,
 )
-from .peer import Cause, Peer, Standing
+from .peer import Cause, Peer
 from .peers import Peers
 from .reorg_download import ReorgDownload
 from .stalls import Stalls
@@ -290,15 +290,6 @@ class Replicator:
         fork = self._core.head.fork
         said = (peer.said for peer in self._peers.by_id.values())
         return max((sync.length for sync in said if sync and sync.fork == fork), default=0)
-
-    @property
-    def compared(self) -> bool:
-        """Whether no connected peer is about to show its tree, or silent so far."""
-        return not self.updating and not any(
-            peer.standing in (Standing.SILENT, Standing.ACCUSED)
-            or any(each.asker is not None for each in peer.requests.in_flight.values())
-            for peer in self._peers.by_id.values()
-        )
 
     @property
     def updating(self) -> bool:

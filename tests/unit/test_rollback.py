@@ -13,6 +13,7 @@ import trio
 from protocol.encoding.msgpack import pack
 from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.transparency import rollback as rules
+from tests.cli.processes import vitra
 from tests.contract_sources import MEMBERS
 from vitra_node.contracts.engine import ApplyRequest, ApplyResult, Host
 from vitra_node.contracts.errors import HostFault
@@ -140,6 +141,13 @@ async def test_an_executor_that_goes_back_without_a_majority_is_convicted(
                 await first.verify()
             assert caught.value.code == "ChangeNotProducedByMonitor"
             assert caught.value.proof.violation.actual == (CONTRACT_SOURCE, pack(MEMBERS))
+            assert caught.value.file is not None
+            # A stranger counts the votes from nothing but the file.
+            key = executor.key.hex()
+            checked = await trio.to_thread.run_sync(
+                vitra, tmp_path, "proof", "check", str(caught.value.file), "--key", key
+            )
+            assert checked.code == 20, checked
 
 
 async def test_an_operation_that_the_machine_cannot_run_does_not_hold_up_the_votes(

@@ -47,12 +47,13 @@ class Oplog:
         return self.core.heads is not None and self.core.heads.proof is not None
 
     async def is_forked(self, patience_seconds: float) -> bool:
-        """The same, once connected peers had the time to show what they know of it.
+        """The same, after peers had so many seconds to show what they know of it.
 
-        An executor is not accused over an operation before it could show the head it acted on.
+        An executor is not accused over an operation before it could show the head it acted on. Its
+        channel for this log may not even be open yet, so the time is always given in full.
         """
         with trio.move_on_after(patience_seconds):
-            while not self.forked and not self.core.replication.compared:
+            while not self.forked:
                 await self.core.wait_for_activity()
         return self.forked
 

@@ -41,8 +41,8 @@ from ..storage.hypercore import Hypercore
 # Blocks of the index handed to the replay at a time: enough to keep it busy, little to hold.
 READ_AHEAD_BLOCKS = 512
 
-# How long connected peers have to show another history of an oplog before the executor is accused
-# over an operation that differs. Every peer says on connecting what it has.
+# How long peers have to show another history of an oplog before the executor is accused over an
+# operation that differs: time to open a channel and to be asked for a tree, on any link.
 FORK_PATIENCE_SECONDS = 5.0
 
 

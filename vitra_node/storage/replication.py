@@ -116,11 +116,6 @@ class CoreReplication:
         return 0 if self._made is None else self._made.remote_length
 
     @property
-    def compared(self) -> bool:
-        """Whether a peer is there, and none that is may still show another history."""
-        return bool(self._sinks) and self._made is not None and self._made.compared
-
-    @property
     def updating(self) -> bool:
         """Whether a peer may still bring a longer head that it has told us of."""
         return self._made is not None and self._made.updating
