@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -33,6 +33,7 @@ from .ledger.votes import standing_votes
 from .log_frauds import LogForkFraudProof, log_fraud
 from .net.connections import Connections
 from .net.direct import DirectPeers
+from .net.swarm import Swarm
 from .nursery import open_owned_nursery
 from .roles.auditor import Auditor, StoredOperations
 from .roles.evidence import prove_violation
@@ -40,6 +41,7 @@ from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .roles.result_proofs import prove_result, verify_one
+from .roles.swarming import Swarming
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .storage.key_files import Passphrase
@@ -106,6 +108,7 @@ class Database:
         pair = KeyPair.from_seed(world.random_bytes(SEED_BYTES))
         connections = Connections(store.cores, pair, store.wait_for_room, world=world)
         self._peers = DirectPeers(connections, nursery, world=world)
+        self._swarming = Swarming(store, connections, core, self._oplogs, nursery, world)
         self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
         self._console = ContractConsole(core.key, self._milliseconds, watch)
         self._participant = Participant(
@@ -583,12 +586,44 @@ class Database:
         """
         await self._peers.connect(Address(host, port))
 
+    async def swarm(
+        self,
+        bootstrap: Iterable[tuple[str, int]] | None = None,
+        *,
+        host: str | None = None,
+        port: int = 0,
+    ) -> Swarm:
+        """Find peers of this database by its key alone, and be found, from now on.
+
+        Direct connections go on beside it. It ends with the database, or with ``unswarm``.
+
+        Args:
+          bootstrap: nodes of the network to ask first; None for the public network.
+          host, port: where our node of the network is bound; see ``Swarm.open``.
+
+        Raises:
+          NotAllowed: it does so already.
+          ConnectionFailed: the port cannot be bound, or no bootstrap node has an address.
+        """
+        return await self._swarming.join(bootstrap, host, port)
+
+    async def unswarm(self) -> None:
+        """Be found no more, and close the connections that the swarm brought."""
+        await self._swarming.leave()
+
+    @property
+    def network(self) -> Swarm | None:
+        """The swarm that the database is in, if any."""
+        return self._swarming.swarm
+
     async def sync(self, full: bool = False) -> None:
         """Learn the newest index from the connected peers; with ``full`` fetch all history.
 
-        Without peers it returns at once.
+        Without peers it returns at once; in a swarm, once those found now were called.
         """
         core = self.index.core
+        if self.network is not None and not self._peers.connected:
+            await self.network.flush()
         if not self.is_executor:
             await core.update(wait=bool(self._peers.connected) and core.length == 0)
         if core.length:

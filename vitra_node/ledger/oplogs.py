@@ -68,6 +68,15 @@ class OplogSet:
         self._store = store
         self._on_fork = on_fork
         self._by_key: dict[bytes, Oplog] = {}
+        self._changed = trio.Event()
+
+    async def wait_changed(self) -> None:
+        """Return when oplogs were opened, closed, or compared with the index."""
+        await self._changed.wait()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
 
     def __iter__(self) -> Iterator[Oplog]:
         return iter(sorted(self._by_key.values(), key=lambda oplog: oplog.key))
@@ -90,11 +99,13 @@ class OplogSet:
                 oplog = self._by_key[key] = Oplog(core)
                 if core.heads is not None and self._on_fork is not None:
                     core.heads.on_proof(self._on_fork)
+                self._change()
         return oplog
 
     def close(self, key: bytes) -> None:
         """Forget an oplog that is no participant."""
         self._by_key.pop(key, None)
+        self._change()
 
     async def refresh(self, index: Index) -> list[Oplog]:
         """Take over the participants that the index lists; returns those that became active."""
@@ -108,4 +119,5 @@ class OplogSet:
         for key, oplog in self._by_key.items():
             if key not in listed:
                 oplog.active = False
+        self._change()
         return activated

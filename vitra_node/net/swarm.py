@@ -107,7 +107,7 @@ class Swarm:
         *,
         bootstrap: Iterable[tuple[str, int]] | None = None,
         dht: DHT | None = None,
-        host: str = "0.0.0.0",
+        host: str | None = None,
         port: int = 0,
         key_pair: KeyPair | None = None,
         firewall: Firewall | None = None,
@@ -120,7 +120,8 @@ class Swarm:
         Args:
           bootstrap: nodes of the network to ask first; None for the public network.
           dht: a node of the network to use instead of one of our own.
-          host, port: where our own is bound.
+          host, port: where our own is bound. Everywhere by default, but in a network whose
+            bootstrap nodes are all on this machine's loopback: there it is bound to that.
           key_pair: who we are to peers. The store's own by default, so that the network knows us
             again after a restart.
           firewall: says of a peer's public key whether to have nothing to do with it.
@@ -146,7 +147,9 @@ class Swarm:
         rules = SwarmRules(pair.public_key, world.random_bytes, refuses=refuses, limits=limits)
         async with AsyncExitStack() as stack:
             if dht is None:
-                opening = DHT.open(bootstrap, host, port, key_pair=pair, world=world)
+                nodes = None if bootstrap is None else list(bootstrap)
+                bound = host or _fitting_host(nodes)
+                opening = DHT.open(nodes, bound, port, key_pair=pair, world=world)
                 dht = await stack.enter_async_context(opening)
             nursery = await stack.enter_async_context(open_owned_nursery())
             pump = SwarmPump(rules, dht, pair, links, nursery)
@@ -258,3 +261,8 @@ class Swarm:
     async def _wait_idle(self) -> None:
         while not self._pump.rules.is_silent or self._pump.live:
             await self.wait_changed()
+
+
+def _fitting_host(bootstrap: list[tuple[str, int]] | None) -> str:
+    is_local = bool(bootstrap) and all(host.startswith("127.") for host, _ in bootstrap or ())
+    return "127.0.0.1" if is_local else "0.0.0.0"
