@@ -10,7 +10,7 @@ from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.errors import DecodeError
 from protocol.limits import MAX_BLOCK_BYTES
 from vitra_node import Corestore, Hyperbee
-from vitra_node.storage.errors import BlockTooLarge, StorageError
+from vitra_node.storage.errors import BlockTooLarge, NotWritable, StorageError
 
 KEY = b"\x11" * 32
 
@@ -81,3 +81,20 @@ async def test_misuse() -> None:
         await store.get(name="plain", encryption_key=KEY)
         with pytest.raises(DecodeError):
             await plain.get(0)
+
+
+async def test_nothing_is_appended_in_the_clear_when_the_key_was_forgotten(tmp_path: Path) -> None:
+    async with Corestore.open(tmp_path) as store:
+        await (await store.get(name="new", encryption_key=KEY)).append(b"secret")
+        plain = await store.get(name="later")
+        await plain.append(b"plain")
+        await store.get(name="later", encryption_key=KEY)
+    async with Corestore.open(tmp_path) as store:
+        for name in ("new", "later"):
+            core = await store.get(name=name)
+            assert core.writable
+            with pytest.raises(NotWritable, match="open it with its encryption key"):
+                await core.append(b"not so secret")
+            assert core.length == 1
+            assert core is await store.get(name=name, encryption_key=KEY)
+            assert await core.append(b"secret") == 2

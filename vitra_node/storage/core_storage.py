@@ -250,8 +250,9 @@ class CoreStorage:
         manifest: Manifest | None,
         name: tuple[bytes, str] | None,
         append_only: bool = False,
+        encrypted: bool = False,
     ) -> Round | None:
-        """Remember a manifest or a name of this log, or that it may never be truncated.
+        """Remember a manifest or a name of this log, or what holds for it from now on.
 
         None when nothing was new.
         """
@@ -260,6 +261,7 @@ class CoreStorage:
             manifest=self.record.manifest or manifest,
             name=self.record.name or name,
             append_only=self.record.append_only or append_only,
+            encrypted=self.record.encrypted or encrypted,
         )
         if new == self.record:
             return None

@@ -141,7 +141,7 @@ class Corestore:
         with ``compat`` one whose key is the public key itself (as hypercore 10 makes them).
         With ``encryption_key`` (32 bytes) blocks are encrypted when they are appended and decrypted
         when they are read; files and peers hold them encrypted. It is not kept in the store: give
-        it whenever the log is opened, before its first use.
+        it whenever the log is opened, before its first use; without it nothing can be appended.
         ``allow_truncation`` false: forks of this log that peers show are reported, not followed.
 
         Raises:

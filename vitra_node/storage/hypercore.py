@@ -171,7 +171,8 @@ class Hypercore:
         append may still happen.
 
         Raises:
-          NotWritable: this store cannot sign for the log.
+          NotWritable: this store cannot sign for the log, or it is encrypted and its encryption
+            key was not given.
           LogViolated, WriterConflict: it was signed elsewhere too; see ``LogHeads.check_writing``.
           BlockTooLarge: a block is over ``MAX_BLOCK_BYTES``; nothing was appended.
           StoreReadOnly: the disk failed; nothing was appended.
@@ -181,6 +182,8 @@ class Hypercore:
         new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._padding_bytes)
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
+        if self._encryption_key is None and self._storage.record.encrypted:
+            raise NotWritable("this log is encrypted: open it with its encryption key to append")
         if self._heads is not None:
             self._heads.check_writing()
         while self._truncating is not None:

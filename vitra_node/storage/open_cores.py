@@ -102,13 +102,25 @@ class OpenCores:
         core = self._load(id_, allow_truncation)
         created: Round | None
         if core is None:
-            core, created = self._create(id_, key, manifest, key_pair, name, allow_truncation)
+            record = CoreRecord(
+                self._next_number,
+                key,
+                manifest,
+                name,
+                append_only=not allow_truncation,
+                encrypted=encryption_key is not None,
+            )
+            core, created = self._create(id_, record, key_pair)
         else:
             if not allow_truncation and core.heads is None:
                 # A peer asked for it first. Its channels are opened anew, under the stricter rule.
                 core.forbid_truncation(self._heads_of(core.storage))
                 self._active.pop(id_, None)
-            created = self._learn(core, manifest, key_pair, name, not allow_truncation)
+            if key_pair is not None and core.key_pair is None:
+                core.allow_writing(key_pair)
+            created = core.storage.learn(
+                manifest, name, not allow_truncation, encryption_key is not None
+            )
         if encryption_key is not None:
             core.encrypt_with(encryption_key)
         if id_ not in self._active:
@@ -163,15 +175,8 @@ class OpenCores:
         return core
 
     def _create(
-        self,
-        id_: bytes,
-        key: bytes,
-        manifest: Manifest | None,
-        key_pair: KeyPair | None,
-        name: tuple[bytes, str] | None,
-        allow_truncation: bool,
+        self, id_: bytes, record: CoreRecord, key_pair: KeyPair | None
     ) -> tuple[Hypercore, Round]:
-        record = CoreRecord(self._next_number, key, manifest, name, not allow_truncation)
         head_record = HeadRecord(EMPTY_HEAD, 0)
         writes = Writes()
         writes.put(core_key(id_), encode_core(record))
@@ -179,26 +184,14 @@ class OpenCores:
         writes.put(NEXT_NUMBER_KEY, (record.number + 1).to_bytes(4, "big"))
         created = self._committer.submit(writes)
         self._next_number += 1
-        return self._open_core(record, head_record, key_pair, allow_truncation), created
-
-    def _learn(
-        self,
-        core: Hypercore,
-        manifest: Manifest | None,
-        key_pair: KeyPair | None,
-        name: tuple[bytes, str] | None,
-        append_only: bool,
-    ) -> Round | None:
-        if key_pair is not None and core.key_pair is None:
-            core.allow_writing(key_pair)
-        return core.storage.learn(manifest, name, append_only)
+        return self._open_core(record, head_record, key_pair), created
 
     def _open_core(
         self,
         record: CoreRecord,
         head_record: HeadRecord,
         key_pair: KeyPair | None,
-        allow_truncation: bool,
+        allow_truncation: bool = True,
     ) -> Hypercore:
         storage = CoreStorage(
             self._environment, self._committer, record, head_record, key_pair=key_pair

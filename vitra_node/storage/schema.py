@@ -48,6 +48,7 @@ _MAX_NAME_BYTES = 64 * 1024
 _FLAG_MANIFEST = 1
 _FLAG_NAME = 2
 _FLAG_APPEND_ONLY = 4
+_FLAG_ENCRYPTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class CoreRecord:
       name: (32-byte namespace, name) from which the primary key derives the writer's key pair,
         or None for a core that is not ours, or whose key pair the caller holds.
       append_only: it may never be truncated, whoever opens it.
+      encrypted: it was opened with an encryption key, so nothing is appended without one.
     """
 
     number: int
@@ -68,6 +70,7 @@ class CoreRecord:
     manifest: Manifest | None = None
     name: tuple[bytes, str] | None = None
     append_only: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,8 @@ def encode_core(record: CoreRecord) -> bytes:
         tail += namespace + encode_string(name)
     if record.append_only:
         flags |= _FLAG_APPEND_ONLY
+    if record.encrypted:
+        flags |= _FLAG_ENCRYPTED
     return encode_uint(flags) + encode_uint(record.number) + record.key + tail
 
 
@@ -181,7 +186,14 @@ def decode_core(data: bytes) -> CoreRecord:
             name = (decoder.fixed(32), decoder.string(_MAX_NAME_BYTES))
     except DecodeError as error:
         raise StoreDamaged(f"the record of a core is damaged: {error}") from error
-    return CoreRecord(number, key, manifest, name, bool(flags & _FLAG_APPEND_ONLY))
+    return CoreRecord(
+        number,
+        key,
+        manifest,
+        name,
+        append_only=bool(flags & _FLAG_APPEND_ONLY),
+        encrypted=bool(flags & _FLAG_ENCRYPTED),
+    )
 
 
 def encode_head(record: HeadRecord) -> bytes:
