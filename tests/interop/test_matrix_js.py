@@ -4,7 +4,7 @@ Here are the cells that concern one log; ``test_matrix_corestore_js`` has a stor
 ``test_replication_js`` has more of following forks: refused ones, and the search for shared history
 after both sides were apart.
 
-We serve seeks, and answer them from what is stored here, but do not ask peers for them.
+We serve seeks. Our own fetch blocks instead, as ``protocol.hypercore.byte_seek`` explains.
 """
 
 from __future__ import annotations
@@ -271,6 +271,25 @@ async def test_we_seek_in_what_we_fetched(
             for offset in (0, 1, 777, sum(map(len, blocks)) // 2, sum(map(len, blocks)) - 1):
                 found = await theirs.call("core.seek", offset=offset)
                 assert list(await core.seek(offset)) == found
+
+
+@every_version
+@every_kind
+async def test_we_seek_in_what_is_not_here(
+    process: SharedProcess, tmp_path: Path, version: int, kind: Kind
+) -> None:
+    async with process.peer() as peer:
+        theirs = await JsLog.create(peer, tmp_path, version, kind)
+        blocks = values(1, 400)
+        await theirs.append(blocks)
+        async with our_node(await theirs.listen()) as node:
+            core = await kind.copy(node.store)
+            await core.update()
+            for offset in (777, sum(map(len, blocks)) // 2, sum(map(len, blocks)) - 1):
+                found = await theirs.call("core.seek", offset=offset)
+                assert list(await core.seek(offset)) == found
+                assert await core.seek(offset, wait=False) == tuple(found)
+            assert len([i for i in range(core.length) if core.has(i)]) <= 30
 
 
 @every_version

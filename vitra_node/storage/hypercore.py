@@ -11,7 +11,7 @@ from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.errors import LocalProtocolError
-from protocol.hypercore.byte_seek import seek_byte
+from protocol.hypercore.byte_seek import Unknown, seek_byte
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.events import ForkObserved
 from protocol.hypercore.merkle import head_at
@@ -301,29 +301,46 @@ class Hypercore:
                 return self._in_the_clear(index, await self._fetch(index))
         raise BlockNotAvailable(f"block {index} is not stored here")
 
-    async def seek(self, byte_offset: int, *, head: TreeHead | None = None) -> tuple[int, int]:
+    async def seek(
+        self,
+        byte_offset: int,
+        *,
+        head: TreeHead | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  (as get)
+        wait: bool = True,
+    ) -> tuple[int, int]:
         """The index of the block with byte ``byte_offset``, and the offset inside that block.
 
-        Bytes count as in ``byte_length``, whose value gives ``(length, 0)``. Only the tree nodes
-        that are stored here are asked. ``head`` is an earlier head of the same fork.
+        Bytes count as in ``byte_length``, whose value gives ``(length, 0)``. Where the tree is not
+        stored here on the way, a few blocks are fetched that verify it. ``head`` is an earlier
+        head of the same fork.
 
         Raises:
           BlockOutOfRange: negative, or past the end of the log.
-          BlockNotAvailable: a tree node on the way is not stored here.
-          StoreClosed: the store is closed.
+          BlockNotAvailable: the way is not stored here and ``wait`` is false, or ``timeout``
+            seconds have passed; or the log was truncated below ``head`` meanwhile.
+          StoreReadOnly, StoreClosed: see ``get``.
         """
         self._check_open()
         await trio.lowlevel.checkpoint()
-        # Between a truncation and its commit, the nodes are not those of the head that shows.
-        while self._storage.tip.fork != self.fork and (writing := self._storage.writing):
-            await writing.wait()
-        try:
-            found = seek_byte(self._storage, head or self.head, byte_offset, self._padding_bytes)
-        except LocalProtocolError as error:
-            raise BlockOutOfRange(str(error)) from error
-        if found is None:
-            raise BlockNotAvailable(f"the way to byte {byte_offset} is not stored here")
-        return found
+        with trio.move_on_after(float("inf") if timeout is None else timeout):
+            while True:
+                # Between a truncation and its commit, the nodes are not those of the head shown.
+                while self._storage.tip.fork != self.fork and (writing := self._storage.writing):
+                    await writing.wait()
+                if head is not None and head.fork != self.fork:
+                    raise BlockNotAvailable("the log was truncated")
+                at = head or self.head
+                try:
+                    found = seek_byte(self._storage, at, byte_offset, self._padding_bytes)
+                except LocalProtocolError as error:
+                    raise BlockOutOfRange(str(error)) from error
+                if not isinstance(found, Unknown):
+                    return found
+                if not wait:
+                    break
+                await self._fetch(found.block)
+        raise BlockNotAvailable(f"the way to byte {byte_offset} is not stored here")
 
     def snapshot(self) -> Snapshot:
         """The log as it is now: read-only, and of fixed length, whatever is appended later."""

@@ -92,15 +92,21 @@ class Snapshot:
                 self._check_shared(index + 1)
                 return block
 
-    async def seek(self, byte_offset: int) -> tuple[int, int]:
+    async def seek(
+        self,
+        byte_offset: int,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  (as Hypercore.get)
+        wait: bool = True,
+    ) -> tuple[int, int]:
         """The block with a byte, and the offset inside it; see ``Hypercore.seek``.
 
         Raises:
           BlockNotAvailable: see ``Hypercore.seek``; or the log was truncated.
-          BlockOutOfRange, StoreClosed: see ``Hypercore.seek``.
+          BlockOutOfRange, StoreReadOnly, StoreClosed: see ``Hypercore.seek``.
         """
         self._check_shared(self.length)
-        found = await self.core.seek(byte_offset, head=self.head)
+        found = await self.core.seek(byte_offset, head=self.head, timeout=timeout, wait=wait)
         self._check_shared(self.length)
         return found
 
