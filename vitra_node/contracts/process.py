@@ -26,6 +26,9 @@ MAX_FRAME_BYTES = 48 * 1024 * 1024
 # contract's.
 WORKER_MEMORY_BYTES = 160 * 1024 * 1024
 
+# All that a worker finds in its environment.
+ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C"}
+
 _EXIT_OUT_OF_MEMORY = 70
 # The process ends itself first; tests of it know which timer it was by that.
 _GRACE_MILLISECONDS = 1_000
@@ -79,7 +82,7 @@ class GuestProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"TZ": "UTC", "LC_ALL": "C"},
+            env=ENVIRONMENT,
             cwd="/",
             bufsize=0,
         )
