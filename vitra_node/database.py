@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -13,15 +13,15 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.encoding.paths import CONTRACT_SOURCE, format_key
-from protocol.transparency.frauds import CannotTell, Verdict, Verified, Violated
+from protocol.transparency.frauds import Verdict
 from protocol.transparency.log_frauds import LogFraudProof
-from protocol.transparency.replay_state import START
 from protocol.transparency.result_proof import ResultProof
 
+from .auditing import Auditing, VerifyReport
 from .config import Address, DirectoryConfig, read_config, write_config
 from .contracts.engine import Method, Value
-from .errors import CannotTellYet, NotAllowed, NotFound, StoreDamaged, UsageProblem
-from .frauds import DIRECTORY_NAME, ContractFraudProof, FraudStore, KeptFraud
+from .errors import NotAllowed, NotFound, UsageProblem
+from .frauds import DIRECTORY_NAME, FraudStore, KeptFraud
 from .key_text import parse_key
 from .ledger.console import ContractConsole, ContractNews
 from .ledger.contract_runner import ContractRunner
@@ -30,17 +30,14 @@ from .ledger.index import Index
 from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
 from .ledger.votes import standing_votes
-from .log_frauds import LogForkFraudProof, log_fraud
+from .log_frauds import LogForkFraudProof
 from .net.connections import Connections
 from .net.direct import DirectPeers
 from .net.swarm import Swarm
 from .nursery import open_owned_nursery
-from .roles.auditor import Auditor, StoredOperations
-from .roles.evidence import prove_violation
 from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
-from .roles.result_proofs import prove_result, verify_one
 from .roles.swarming import Swarming
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
@@ -51,28 +48,6 @@ from .world import REAL_WORLD, World
 log = logging.getLogger("vitra.database")
 
 CACHE_NAME = "compiled"
-
-# How long ``verify`` waits for one block from peers before it says that it cannot tell.
-VERIFY_FETCH_SECONDS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """What a verification came to.
-
-    Attributes:
-      verdict: ``"verified"`` or ``"cannot tell"``; a violation is raised instead.
-      operations: how many operations were verified.
-      index_length: up to which block the index was verified.
-      seconds: how long it took.
-      reason: why there is no verdict beyond that, None when verified.
-    """
-
-    verdict: str
-    operations: int
-    index_length: int
-    seconds: float
-    reason: str | None = None
 
 
 class Database:
@@ -109,7 +84,14 @@ class Database:
         connections = Connections(store.cores, pair, store.wait_for_room, world=world)
         self._peers = DirectPeers(connections, nursery, world=world)
         self._swarming = Swarming(store, connections, core, self._oplogs, nursery, world)
-        self._frauds = FraudStore(None if directory is None else directory / DIRECTORY_NAME)
+        self.auditing = Auditing(
+            self.index,
+            self._oplogs,
+            runner,
+            FraudStore(None if directory is None else directory / DIRECTORY_NAME),
+            None if directory is None else directory / CACHE_NAME,
+            lambda: bool(self._peers.connected),
+        )
         self._console = ContractConsole(core.key, self._milliseconds, watch)
         self._participant = Participant(
             self.index,
@@ -121,8 +103,6 @@ class Database:
             self._console,
         )
         self._executor_fault: str | None = None
-        self._forks: dict[bytes, LogForkFraudProof] = {}
-        self._monitors: list[Monitor] = []
 
     # Making and opening ---------------------------------------------------------------------------
 
@@ -451,120 +431,43 @@ class Database:
     # Auditing -------------------------------------------------------------------------------------
 
     async def verify(self) -> VerifyReport:
-        """Replay the whole index as it is now, and compare.
+        """Replay the whole index as it is now, and compare; see ``Auditing.verify``.
 
         Raises:
           LogForkFraudProof: the index or an oplog was signed in two histories; the proof is kept.
-            Of an oplog this is raised when the executor kept to the contract: not it is at fault.
           ContractFraudProof: the executor broke the contract; the proof is kept.
           CannotTellYet: nothing of the database is here.
         """
-        self._raise_fork(self.key)
-        length = self.index.core.length
-        if length == 0:
-            raise CannotTellYet(
-                "Nothing of this database is here yet.", advice="Connect to a peer that has it."
-            )
-        seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
-        operations = StoredOperations(self._oplogs, seconds)
-        auditor = Auditor(self.index, operations, self._runner, fetch_seconds=seconds)
-        started = trio.current_time()
-        verdict = await auditor.run(length)
-        if isinstance(verdict, Violated):
-            raise await self._keep_violation(verdict, length)
-        for key in (self.key, *sorted(self._forks)):
-            self._raise_fork(key, verdict.state.operations)
-        unknown = verdict if isinstance(verdict, CannotTell) else None
-        return VerifyReport(
-            verdict="verified" if unknown is None else "cannot tell",
-            operations=verdict.state.operations,
-            index_length=verdict.state.position,
-            seconds=trio.current_time() - started,
-            reason=None if unknown is None else unknown.reason,
-        )
+        return await self.auditing.verify()
 
     async def verify_transaction(self, tx: Transaction) -> Verdict:
-        """Replay the operations of one transaction alone; gives the first verdict that is not good.
-
-        It needs few blocks, also of a large database, and fetches those that are not here.
-        """
-        seconds = VERIFY_FETCH_SECONDS if self._peers.connected else 0.0
-        operations = StoredOperations(self._oplogs, seconds)
-        auditor = Auditor(self.index, operations, self._runner, fetch_seconds=seconds, read_ahead=1)
-        verdict: Verdict = Verified(START)
-        for operation in tx.operations:
-            verdict = await verify_one(self.index, auditor, operation.oplog, operation.seq)
-            if not isinstance(verdict, Verified):
-                break
-        return verdict
+        """Replay the operations of one transaction alone; see ``Auditing``."""
+        return await self.auditing.verify_transaction(tx)
 
     async def prove_transaction(self, tx: Transaction) -> list[ResultProof]:
-        """A proof for each operation of a transaction: its ack and every change, signed.
+        """A proof for each operation of a transaction; see ``Auditing``."""
+        return await self.auditing.prove_transaction(tx)
 
-        Raises:
-          CannotTellYet: an operation is not executed yet.
-        """
-        return [
-            await prove_result(self.index, self._oplogs, operation.oplog, operation.seq)
-            for operation in tx.operations
-        ]
-
-    @asynccontextmanager
-    async def monitor(self) -> AsyncIterator[Monitor]:
+    def monitor(self) -> AbstractAsyncContextManager[Monitor]:
         """Verify the index from its beginning and then as it grows; iterate for the events."""
-        auditor = Auditor(self.index, StoredOperations(self._oplogs), self._runner)
-        monitor = Monitor(self.index.core, auditor, self._keep_violation)
-        for proof in self._forks.values():
-            monitor.forked(proof)
-        self._monitors.append(monitor)
-        try:
-            async with open_owned_nursery() as nursery:
-                nursery.start_soon(monitor.run)
-                yield monitor
-        finally:
-            self._monitors.remove(monitor)
+        return self.auditing.monitor()
 
     def frauds(self) -> list[KeptFraud]:
         """The proofs kept in this directory."""
-        return self._frauds.all()
+        return self.auditing.frauds.all()
 
     @property
     def forks(self) -> list[LogForkFraudProof]:
         """The logs of this database that are proven to be forked; nothing is accepted in them."""
-        return list(self._forks.values())
+        return self.auditing.forks
+
+    def _keep_fork(self, proof: LogFraudProof) -> None:
+        # The oplogs are needed before there is anything that audits them.
+        self.auditing.keep_fork(proof)
 
     def fraud(self, name: str) -> KeptFraud:
         """One of them by its id; raises NotFound."""
-        return self._frauds.find(name)
-
-    def _keep_fork(self, proof: LogFraudProof) -> None:
-        """A log of ours, or of somebody else, is proven to have two histories."""
-        if proof.log_key in self._forks:
-            return
-        whose = "executor" if proof.log_key == self.key else "participant"
-        try:
-            kept = self._frauds.add_log_fraud(proof, whose)
-        except StoreDamaged as failure:
-            # The store has it as well; a full disk must not end the node that found a fork.
-            log.error("%s", failure)
-            kept = log_fraud("", proof, None, whose)
-        self._forks[proof.log_key] = kept
-        for monitor in self._monitors:
-            monitor.forked(kept)
-
-    def _raise_fork(self, key: bytes, operations: int | None = None) -> None:
-        kept = self._forks.get(key)
-        if kept is not None:
-            raise log_fraud(kept.id, kept.proof, kept.file, kept.whose, operations)
-
-    async def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
-        proof = await prove_violation(self.index.core, self._oplogs, verdict, length, self._cache)
-        return self._frauds.add(proof, verdict.state.operations)
-
-    @property
-    def _cache(self) -> Path | None:
-        """Where compiled contracts are kept."""
-        return None if self.directory is None else self.directory / CACHE_NAME
+        return self.auditing.frauds.find(name)
 
     # Network --------------------------------------------------------------------------------------
 

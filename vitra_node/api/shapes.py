@@ -8,8 +8,9 @@ from ..roles.monitor import ForkFound, MonitorEvent, Validated, ViolationFound
 from .json_values import to_json
 
 if TYPE_CHECKING:
+    from ..auditing import VerifyReport
     from ..contracts.engine import Entry
-    from ..database import Database, VerifyReport
+    from ..database import Database
     from ..frauds import ContractFraudProof, KeptFraud
     from ..ledger.index import HistoryEntry
     from ..ledger.oplogs import Oplog

@@ -1,0 +1,188 @@
+"""Everything of a database that checks and proves: ``verify``, monitors, and the proofs kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from protocol.transparency.frauds import CannotTell, Verdict, Verified, Violated
+from protocol.transparency.log_frauds import LogFraudProof
+from protocol.transparency.replay_state import START
+from protocol.transparency.result_proof import ResultProof
+
+from .errors import CannotTellYet, StoreDamaged
+from .frauds import ContractFraudProof, FraudStore
+from .ledger.contract_runner import ContractRunner
+from .ledger.index import Index
+from .ledger.oplogs import OplogSet
+from .log_frauds import LogForkFraudProof, log_fraud
+from .nursery import open_owned_nursery
+from .roles.auditor import Auditor, StoredOperations
+from .roles.evidence import prove_violation
+from .roles.monitor import Monitor
+from .roles.result_proofs import prove_result, verify_one
+from .transactions import Transaction
+
+log = logging.getLogger("vitra.database")
+
+# How long ``verify`` waits for one block from peers before it says that it cannot tell.
+VERIFY_FETCH_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a verification came to.
+
+    Attributes:
+      verdict: ``"verified"`` or ``"cannot tell"``; a violation is raised instead.
+      operations: how many operations were verified.
+      index_length: up to which block the index was verified.
+      seconds: how long it took.
+      reason: why there is no verdict beyond that, None when verified.
+    """
+
+    verdict: str
+    operations: int
+    index_length: int
+    seconds: float
+    reason: str | None = None
+
+
+class Auditing:
+    """Audits one database with what is here and what its peers give.
+
+    Args:
+      cache: where compiled contracts are kept, None for nowhere.
+      is_connected: whether there is a peer to ask.
+
+    Attributes:
+      frauds: the proofs that were found or received.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        oplogs: OplogSet,
+        runner: ContractRunner,
+        frauds: FraudStore,
+        cache: Path | None,
+        is_connected: Callable[[], bool],
+    ) -> None:
+        self.frauds = frauds
+        self._index = index
+        self._oplogs = oplogs
+        self._runner = runner
+        self._cache = cache
+        self._is_connected = is_connected
+        self._forks: dict[bytes, LogForkFraudProof] = {}
+        self._monitors: list[Monitor] = []
+
+    async def verify(self) -> VerifyReport:
+        """Replay the whole index as it is now, and compare.
+
+        Raises:
+          LogForkFraudProof: the index or an oplog was signed in two histories; the proof is kept.
+            Of an oplog this is raised when the executor kept to the contract: not it is at fault.
+          ContractFraudProof: the executor broke the contract; the proof is kept.
+          CannotTellYet: nothing of the database is here.
+        """
+        self._raise_fork(self._index.key)
+        length = self._index.core.length
+        if length == 0:
+            raise CannotTellYet(
+                "Nothing of this database is here yet.", advice="Connect to a peer that has it."
+            )
+        seconds = VERIFY_FETCH_SECONDS if self._is_connected() else 0.0
+        operations = StoredOperations(self._oplogs, seconds)
+        auditor = Auditor(self._index, operations, self._runner, fetch_seconds=seconds)
+        started = trio.current_time()
+        verdict = await auditor.run(length)
+        if isinstance(verdict, Violated):
+            raise await self._keep_violation(verdict, length)
+        for key in (self._index.key, *sorted(self._forks)):
+            self._raise_fork(key, verdict.state.operations)
+        unknown = verdict if isinstance(verdict, CannotTell) else None
+        return VerifyReport(
+            verdict="verified" if unknown is None else "cannot tell",
+            operations=verdict.state.operations,
+            index_length=verdict.state.position,
+            seconds=trio.current_time() - started,
+            reason=None if unknown is None else unknown.reason,
+        )
+
+    async def verify_transaction(self, tx: Transaction) -> Verdict:
+        """Replay the operations of one transaction alone; gives the first verdict that is not good.
+
+        It needs few blocks, also of a large database, and fetches those that are not here.
+        """
+        seconds = VERIFY_FETCH_SECONDS if self._is_connected() else 0.0
+        operations = StoredOperations(self._oplogs, seconds)
+        auditor = Auditor(
+            self._index, operations, self._runner, fetch_seconds=seconds, read_ahead=1
+        )
+        verdict: Verdict = Verified(START)
+        for operation in tx.operations:
+            verdict = await verify_one(self._index, auditor, operation.oplog, operation.seq)
+            if not isinstance(verdict, Verified):
+                break
+        return verdict
+
+    async def prove_transaction(self, tx: Transaction) -> list[ResultProof]:
+        """A proof for each operation of a transaction: its ack and every change, signed.
+
+        Raises:
+          CannotTellYet: an operation is not executed yet.
+        """
+        return [
+            await prove_result(self._index, self._oplogs, operation.oplog, operation.seq)
+            for operation in tx.operations
+        ]
+
+    @asynccontextmanager
+    async def monitor(self) -> AsyncIterator[Monitor]:
+        """Verify the index from its beginning and then as it grows; iterate for the events."""
+        auditor = Auditor(self._index, StoredOperations(self._oplogs), self._runner)
+        monitor = Monitor(self._index.core, auditor, self._keep_violation)
+        for proof in self._forks.values():
+            monitor.forked(proof)
+        self._monitors.append(monitor)
+        try:
+            async with open_owned_nursery() as nursery:
+                nursery.start_soon(monitor.run)
+                yield monitor
+        finally:
+            self._monitors.remove(monitor)
+
+    @property
+    def forks(self) -> list[LogForkFraudProof]:
+        """The logs that are proven to be forked."""
+        return list(self._forks.values())
+
+    def keep_fork(self, proof: LogFraudProof) -> None:
+        """A log of ours, or of somebody else, is proven to have two histories."""
+        if proof.log_key in self._forks:
+            return
+        whose = "executor" if proof.log_key == self._index.key else "participant"
+        try:
+            kept = self.frauds.add_log_fraud(proof, whose)
+        except StoreDamaged as failure:
+            # The store has it as well; a full disk must not end the node that found a fork.
+            log.error("%s", failure)
+            kept = log_fraud("", proof, None, whose)
+        self._forks[proof.log_key] = kept
+        for monitor in self._monitors:
+            monitor.forked(kept)
+
+    def _raise_fork(self, key: bytes, operations: int | None = None) -> None:
+        kept = self._forks.get(key)
+        if kept is not None:
+            raise log_fraud(kept.id, kept.proof, kept.file, kept.whose, operations)
+
+    async def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
+        proof = await prove_violation(self._index.core, self._oplogs, verdict, length, self._cache)
+        return self.frauds.add(proof, verdict.state.operations)
