@@ -472,6 +472,16 @@ class Database:
     # Network --------------------------------------------------------------------------------------
 
     @property
+    def connections(self) -> Connections:
+        """The live connections, and what became of those that ended."""
+        return self._peers.connections
+
+    @property
+    def worker_restarts(self) -> int:
+        """How often the process of a contract had to be replaced."""
+        return self._runner.worker_restarts
+
+    @property
     def peers(self) -> list[Address]:
         """The peers that are connected now."""
         return self._peers.connected

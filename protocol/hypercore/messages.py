@@ -270,6 +270,11 @@ def encode_data(message: Data) -> bytes:
     return b"".join(parts)
 
 
+def data_has_block(payload: bytes) -> bool:
+    """Whether a ``data`` of ours, as ``encode_data`` gave it, carries a block."""
+    return bool(payload[0] & 1)
+
+
 def _extend_with_nodes(parts: list[bytes], nodes: tuple[TreeNode, ...]) -> None:
     parts.append(encode_uint(len(nodes)))
     for index, size, digest in nodes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from .settings import Settings, takes_settings
 
 if TYPE_CHECKING:
     from ..api.hosting import Door, Hosting
+    from ..api.session import Session
 
 
 @click.command()
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     "--http", metavar="HOST:PORT", help="Answer programs over HTTP too, on this machine only."
 )
 @click.option("--allow-writes", is_flag=True, help="Let those programs change things.")
+@click.option(
+    "--metrics", metavar="HOST:PORT", help="Answer GET /metrics for Prometheus there: numbers only."
+)
 @click.option("--background", is_flag=True, help="Return when it is ready; `vitra stop` ends it.")
 @click.option(
     "--systemd-unit", is_flag=True, help="Print a unit file for this instead of doing it."
@@ -84,6 +89,7 @@ class _Plan:
     listen: Address | None
     peers: tuple[Address, ...]
     doors: tuple[Door, ...]
+    metrics: Address | None
 
     def run(self, ready: Callable[[dict[str, Any]], None], output: Output) -> None:
         self._serve(ready, output.narrate, None)
@@ -112,11 +118,18 @@ class _Plan:
             if not getting_ready:
                 tell_systemd("READY=1")
 
-        hostings = [
-            self._hosting(each, partial(is_ready, each), narrate, log_file)
-            for each in self.directories
-        ]
-        trio.run(serve_until_stopped, hostings)
+        async def serve() -> None:
+            async with AsyncExitStack() as stack:
+                doors = self.doors
+                if self.metrics is not None:
+                    doors += (await _open_metrics(stack, self.metrics),)
+                hostings = [
+                    self._hosting(each, partial(is_ready, each), narrate, log_file, doors)
+                    for each in self.directories
+                ]
+                await serve_until_stopped(hostings)
+
+        trio.run(serve)
 
     def _hosting(
         self,
@@ -124,6 +137,7 @@ class _Plan:
         ready: Callable[[dict[str, Any]], None],
         narrate: Callable[[str], None],
         log_file: Path | None,
+        doors: tuple[Door, ...],
     ) -> Hosting:
         from ..api.hosting import Hosting
 
@@ -139,7 +153,7 @@ class _Plan:
             ready=ready,
             narrate=narrate_of_one,
             log_file=log_file,
-            doors=self.doors,
+            doors=doors,
         )
 
 
@@ -151,6 +165,7 @@ def _plan(
     no_swarm: bool,
     http: str | None,
     allow_writes: bool,
+    metrics: str | None,
 ) -> _Plan:
     chosen = _chosen(settings, directories)
     address = _shared_address(listen, len(chosen))
@@ -161,7 +176,24 @@ def _plan(
             unchanged="No node was started.",
         )
     doors = () if http_address is None else (_http_door(http_address, allow_writes),)
-    return _Plan(chosen, address, tuple(parse_address(peer) for peer in peers), doors)
+    peer_addresses = tuple(parse_address(peer) for peer in peers)
+    metrics_address = None if metrics is None else parse_address(metrics)
+    return _Plan(chosen, address, peer_addresses, doors, metrics_address)
+
+
+async def _open_metrics(stack: AsyncExitStack, address: Address) -> Door:
+    """Open the port for Prometheus; gives what brings a database in, and tells the address."""
+    from ..api.metrics import Metrics
+
+    metrics = Metrics()
+    bound = await stack.enter_async_context(metrics.answering(address))
+
+    @asynccontextmanager
+    async def door(session: Session) -> AsyncIterator[dict[str, Any]]:
+        async with metrics.door(session):
+            yield {"metrics": str(bound)}
+
+    return door
 
 
 def _http_door(address: Address, allow_writes: bool) -> Door:
@@ -202,7 +234,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
     words = [] if options["listen"] is None else ["--listen", options["listen"]]
     for peer in options["peers"]:
         words += ["--peer", peer]
-    if options["http"] is not None:
-        words += ["--http", options["http"]]
+    for name in ("http", "metrics"):
+        words += [] if options[name] is None else [f"--{name}", options[name]]
     names = ("no_swarm", "allow_writes")
     return words + [f"--{name.replace('_', '-')}" for name in names if options[name]]

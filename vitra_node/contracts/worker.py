@@ -36,6 +36,7 @@ class _Realm:
         self._compiled = compiled
         self._blocking = blocking
         self._process: GuestProcess | None = None
+        self.starts = 0
         self._turn = trio.Lock()
 
     @property
@@ -49,6 +50,7 @@ class _Realm:
         async with self._turn:
             try:
                 if self._process is None:
+                    self.starts += 1
                     self._process = GuestProcess(WORKER_MEMORY_BYTES, blocking=self._blocking)
                     await self._load(self._process)
                 yield self._process
@@ -126,6 +128,11 @@ class ContractWorker:
         """End the processes."""
         self._calls.close()
         self._operations.close()
+
+    @property
+    def restarts(self) -> int:
+        """How often a process had to be replaced, because it was lost or given up."""
+        return sum(max(realm.starts - 1, 0) for realm in (self._calls, self._operations))
 
     @property
     def pids(self) -> list[int]:

@@ -64,6 +64,13 @@ class ContractRunner:
         self._cover = cover
         self._compiled: OrderedDict[str, CompiledContract] = OrderedDict()
         self._workers: OrderedDict[str, _LiveWorker] = OrderedDict()
+        self._past_restarts = 0
+
+    @property
+    def worker_restarts(self) -> int:
+        """How often the process of a contract had to be replaced."""
+        living = (live.worker for live in self._workers.values() if live.worker is not None)
+        return self._past_restarts + sum(worker.restarts for worker in living)
 
     @classmethod
     @asynccontextmanager
@@ -177,5 +184,7 @@ class ContractRunner:
             if len(self._workers) <= MAX_LIVE_WORKERS:
                 return
             if live.users == 0:
+                if live.worker is not None:
+                    self._past_restarts += live.worker.restarts
                 del self._workers[source]
                 live.unused.set()

@@ -67,6 +67,12 @@ class Bans:
         record.decay(now)
         return record.weight
 
+    def banned_count(self, now: float) -> int:
+        """How many addresses are to be refused."""
+        for record in self._records.values():
+            record.decay(now)
+        return sum(record.banned for record in self._records.values())
+
     def is_banned(self, address: str, now: float) -> bool:
         """Whether the address is to be refused."""
         record = self._records.get(origin(address))

@@ -61,14 +61,14 @@ class DirectPeers:
     def __init__(
         self, connections: Connections, nursery: trio.Nursery, *, world: World = REAL_WORLD
     ) -> None:
-        self._connections = connections
+        self.connections = connections
         self._nursery = nursery
         self._world = world
 
     @property
     def connected(self) -> list[Address]:
         """The peers whose handshake is done, each connection once."""
-        live = (c.address for c in self._connections.live if c.session is not None)
+        live = (c.address for c in self.connections.live if c.session is not None)
         return [parse_address(address) for address in sorted(live)]
 
     async def listen(self, address: Address) -> Address:
@@ -77,7 +77,7 @@ class DirectPeers:
         Raises:
           ConnectionFailed: the address cannot be listened on.
         """
-        serve = partial(serve_tcp, address, self._connections, world=self._world)
+        serve = partial(serve_tcp, address, self.connections, world=self._world)
         bound: list[Address] = await self._nursery.start(serve)
         return bound[0]
 
@@ -106,7 +106,7 @@ class DirectPeers:
 
         while True:
             failure = await connect_tcp(
-                address, self._connections, on_open=opened, world=self._world
+                address, self.connections, on_open=opened, world=self._world
             )
             if not stood:
                 task_status.started(failure or ConnectionFailed(f"{address} closed at once"))

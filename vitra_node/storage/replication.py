@@ -8,6 +8,7 @@ import trio
 
 from protocol.hypercore.core import CoreChange
 from protocol.hypercore.events import Fault, ForkObserved, Send, Verified
+from protocol.hypercore.messages import DATA, data_has_block
 from protocol.hypercore.replicator import Replicator
 
 from ..net.peer_sink import PeerSink
@@ -49,6 +50,9 @@ class CoreReplication:
         self._next_peer = 1
         self._fork_listeners: list[Callable[[ForkObserved], None]] = []
         self._carrying_out = False
+        # Blocks that peers gave us, and that we sent to peers, since the log was opened.
+        self.blocks_in = 0
+        self.blocks_out = 0
 
     # For sessions: see net.peer_sink.ReplicatedCore ----------------------------------------------
 
@@ -172,6 +176,7 @@ class CoreReplication:
                 if isinstance(event, Send):
                     sink = self._sinks.get(event.peer)
                     if sink is not None:
+                        self.blocks_out += event.kind == DATA and data_has_block(event.payload)
                         sink.send(event.kind, event.payload)
                 elif isinstance(event, Verified):
                     self._apply(event)
@@ -207,4 +212,5 @@ class CoreReplication:
             self.close()
             self._on_refused()
         else:
+            self.blocks_in += len(event.change.blocks)
             self._on_applied(event.change)

@@ -40,12 +40,14 @@ def require_loopback(address: Address) -> None:
     )
 
 
-def bind(address: Address) -> tuple[socket.socket, Address]:
-    """A listening socket on loopback and its real address.
+def bind(address: Address, *, loopback_only: bool = True) -> tuple[socket.socket, Address]:
+    """A listening socket and its real address.
 
-    Raises UsageProblem for another address, NetworkProblem when it cannot be had.
+    Raises UsageProblem for an address that is not loopback, unless that is allowed, and
+    NetworkProblem when it cannot be had.
     """
-    require_loopback(address)
+    if loopback_only:
+        require_loopback(address)
     try:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listener = socket.create_server((address.host, address.port), family=family, backlog=64)
