@@ -73,8 +73,9 @@ def test_where_both_nats_are_random_the_error_says_so() -> None:
 
 @pytest.mark.parametrize("random", ["a", "b"])
 def test_one_random_nat_is_found_by_many_ports(random: str) -> None:
-    # Chance decides: 1,750 bytes against 256 open ports out of 64,536 miss once in a thousand runs.
-    for _ in range(3):
+    # Chance decides: 1,750 bytes against 256 open ports out of 64,536 miss once in a thousand runs,
+    # and more often where a busy machine sends fewer of them.
+    for _ in range(4):
         (result,) = run_lab("a/py>b/py", random=random)
         if "failed" not in result:
             break
@@ -90,8 +91,9 @@ def test_where_no_punch_helps_a_blind_relay_does(relay: str) -> None:
 
 
 def test_a_stream_leaves_the_relay_for_a_direct_way() -> None:
-    # The relay is quicker than a punch of many ports, which misses once in a thousand runs.
-    for _ in range(2):
+    # The relay is quicker than a punch of many ports, which misses once in a thousand runs, and
+    # more often where a busy machine sends fewer of them.
+    for _ in range(4):
         (result,) = run_lab("a/py>b/py", random="a", relay="client", patience=45)
         if result["then"] != RELAY:
             break
