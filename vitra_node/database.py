@@ -464,6 +464,11 @@ class Database:
     def _keep_fork(self, proof: LogFraudProof) -> None:
         # The oplogs are needed before there is anything that audits them.
         self.auditing.keep_fork(proof)
+        if proof.log_key == self.key and self.is_executor:
+            self._set_executor_fault(
+                "The index was signed elsewhere too, with the key that is here; nothing more is "
+                "executed."
+            )
 
     def fraud(self, name: str) -> KeptFraud:
         """One of them by its id; raises NotFound."""

@@ -156,6 +156,7 @@ async def test_an_executor_whose_key_was_used_elsewhere_stops_and_says_so(tmp_pa
                 with pytest.raises(LogViolated):
                     await executor.call("increment")
                 assert executor.index.length == 6
+                assert "signed elsewhere" in (executor.executor_fault or "")
 
 
 # Whole databases ----------------------------------------------------------------------------------
@@ -221,6 +222,10 @@ def read_as_a_user(directory: Path, fresh: Path, key: bytes) -> None:
     assert (report["kind"], report["whose"]) == ("BlockRewriteFraudProof", "executor")
     assert report["log"] == key.hex()
     assert "two histories" in vitra(directory, "verify").out
+    watched = vitra(directory, "monitor", "--json")
+    assert watched.code == 21, watched.err
+    last = json.loads(watched.out.splitlines()[-1])
+    assert (last["event"], last["kind"]) == ("violation", "BlockRewriteFraudProof")
     [kept] = [each for each in ok(directory, "fraud", "ls") if report["reason"] == each["reason"]]
     fresh.mkdir()
     proof = fresh / "proof.json"

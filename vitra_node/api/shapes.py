@@ -136,6 +136,15 @@ def forked_shape(fork: LogForkFraudProof, seconds: float) -> dict[str, Any]:
     }
 
 
+def fork_shape(fork: LogForkFraudProof) -> dict[str, Any]:
+    """A log that was signed in two histories, without the statements; ``whose`` says by whom."""
+    return {
+        "id": fork.id,
+        "proof": None if fork.file is None else str(fork.file),
+        **_fork_fields(fork),
+    }
+
+
 def _fork_fields(fork: LogForkFraudProof) -> dict[str, Any]:
     return {
         "kind": fork.kind,
@@ -181,9 +190,7 @@ def event_shape(event: MonitorEvent) -> dict[str, Any]:
         fork = event.proof
         return {
             "event": "violation" if event.is_of_index else "fork",
-            "proof": None if fork.file is None else str(fork.file),
-            "id": fork.id,
-            **_fork_fields(fork),
+            **fork_shape(fork),
         }
     return {
         "event": "undecided",

@@ -104,10 +104,12 @@ def _status_text(state: dict[str, Any]) -> str:
         f"peers      {state['peers']}",
     ]
     if state["executor_fault"]:
-        lines.append(f"executor   stopped: {state['executor_fault']}")
+        lines.append(f"executor   {state['executor_fault']}")
     if state["unconfirmed"]:
         logs = counted(len(state["unconfirmed"]), "log")
         lines.append(f"restored   {logs} read-only until a peer confirms that nothing is newer")
+    for fork in state["forks"]:
+        lines.append(f"forked     {fork['log']} by the {fork['whose']}, {fork['proof']}")
     if state["monitoring"]:
         lines.append(f"monitor    {counted(state['validated'], 'operation')} validated")
     if state["violation"]:

@@ -14,7 +14,7 @@ from ... import __version__
 from ...config import parse_address
 from ...errors import NotAllowed
 from ..session import NodeHold, Session
-from ..shapes import info_shape
+from ..shapes import fork_shape, info_shape
 
 # How old what ``watch`` tells of peers, oplogs and monitor may be.
 WATCH_SECONDS = 0.5
@@ -35,6 +35,7 @@ async def status(session: Session) -> dict[str, Any]:
         "peers": len(session.database.peers),
         "executor_fault": session.database.executor_fault,
         "unconfirmed": [key.hex() for key in session.database.unconfirmed],
+        "forks": [fork_shape(fork) for fork in session.database.forks],
         "monitoring": monitor is not None,
         "validated": 0 if monitor is None else monitor.validated,
         "violation": None if monitor is None else monitor.violation,
