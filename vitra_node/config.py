@@ -62,6 +62,7 @@ class DirectoryConfig:
       local_oplog: the 32-byte key of the oplog this directory writes to, if it has one.
       listen: where ``serve`` listens when it is not told otherwise.
       peers: addresses that ``serve`` connects to, in the order they were given.
+      bootstrap: nodes of the network to ask first; empty for the public network.
       unknown: fields of a newer version, written back as they are.
     """
 
@@ -70,6 +71,7 @@ class DirectoryConfig:
     local_oplog: bytes | None = None
     listen: Address | None = None
     peers: tuple[Address, ...] = ()
+    bootstrap: tuple[Address, ...] = ()
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def with_peers(self, more: tuple[Address, ...]) -> DirectoryConfig:
@@ -119,6 +121,8 @@ def write_config(directory: Path, config: DirectoryConfig) -> None:
         fields["listen"] = str(config.listen)
     if config.peers:
         fields["peers"] = [str(peer) for peer in config.peers]
+    if config.bootstrap:
+        fields["bootstrap"] = [str(node) for node in config.bootstrap]
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     try:
         write_file_atomically(directory / CONFIG_NAME, text.encode())
@@ -169,12 +173,16 @@ def _decode(path: Path, value: dict[str, Any]) -> DirectoryConfig:
     peers = value.pop("peers", [])
     if not isinstance(peers, list):
         raise _damaged(path, "its field 'peers' is not a list")
+    bootstrap = value.pop("bootstrap", [])
+    if not isinstance(bootstrap, list):
+        raise _damaged(path, "its field 'bootstrap' is not a list")
     return DirectoryConfig(
         key=_decode_key(path, "key", value.pop("key", None)),
         role=role,
         local_oplog=_decode_key(path, "local_oplog", value.pop("local_oplog", None)),
         listen=None if listen is None else _decode_address(path, "listen", listen),
         peers=tuple(_decode_address(path, "peers", peer) for peer in peers),
+        bootstrap=tuple(_decode_address(path, "bootstrap", node) for node in bootstrap),
         unknown=value,
     )
 

@@ -69,6 +69,8 @@ def vitra(
     for name in ("VITRA_DIR", "VITRA_LOG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_COLOR", "1")
+    # Who wants a swarm names a network with --bootstrap.
+    monkeypatch.setenv("VITRA_NO_SWARM", "1")
     return Vitra(capfd, data_directory)
 
 

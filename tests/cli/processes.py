@@ -116,9 +116,13 @@ def serving(directory: Path, *arguments: str) -> Iterator[dict[str, Any]]:
 
 
 def environment() -> dict[str, str]:
-    """The caller's environment without what would lead a command elsewhere."""
-    return {
+    """The caller's environment without what would lead a command elsewhere.
+
+    A test that wants a swarm names a network of its own with ``--bootstrap``.
+    """
+    kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("VITRA_") or name == PASSPHRASE
     }
+    return {**kept, "VITRA_NO_SWARM": "1"}

@@ -19,7 +19,7 @@ from ..storage.key_files import KEYS_DIRECTORY
 from ..storage.lmdb_environment import DATA_NAME
 from ..storage.lock import LOCK_NAME, DirectoryLock
 from .failures import telling
-from .local import Narrate, reach_peers
+from .local import Narrate, find_peers, reach_peers
 from .passphrase import existing_passphrase
 from .socket_file import SOCKET_NAME
 
@@ -62,18 +62,28 @@ async def create_database(
 
 
 async def join_database(
-    directory: Path, key: bytes, peers: tuple[Address, ...], narrate: Narrate
+    directory: Path,
+    key: bytes,
+    peers: tuple[Address, ...],
+    narrate: Narrate,
+    *,
+    swarm: bool = False,
+    bootstrap: tuple[Address, ...] = (),
 ) -> dict[str, Any]:
     """Get a database by its key; returns what ``join`` prints.
 
-    The peers are remembered, and tried once: one that cannot be reached is narrated.
+    The peers are remembered, and tried once: one that cannot be reached is narrated. With ``swarm``
+    others are looked for when these gave nothing; ``bootstrap`` is remembered as well.
     """
     with telling():
         async with Database.load(directory, key, passphrase=existing_passphrase) as database:
             config = read_config(directory).with_peers(peers)
+            config = replace(config, bootstrap=bootstrap or config.bootstrap)
             write_config(directory, config)
             if not database.is_executor:
                 await reach_peers(database, config, narrate)
+                if swarm and not database.index.length:
+                    await find_peers(database, config.bootstrap or None, narrate)
             oplog = database.local_oplog
             return {
                 "key": database.key.hex(),

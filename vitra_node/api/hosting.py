@@ -16,7 +16,7 @@ from ..config import Address
 from ..database import Database
 from ..errors import VitraError
 from .failures import telling
-from .local import CONNECT_SECONDS, database_key, open_when_free
+from .local import CONNECT_SECONDS, as_pairs, database_key, open_when_free
 from .server import ControlServer
 from .session import RunningNode, Session
 
@@ -41,6 +41,8 @@ class Hosting:
       ready: called once with the fields of the line that ``serve`` prints.
       narrate: told in sentences what happens.
       log_file: where this process writes its log, None for its terminal.
+      swarm: whether to find peers by the database's key, and be found.
+      bootstrap: nodes of the network to ask first; None for the public network.
       doors: further ways in, open while the database is: each gives fields of the ready line.
     """
 
@@ -50,6 +52,8 @@ class Hosting:
     ready: Callable[[dict[str, Any]], None]
     narrate: Callable[[str], None]
     log_file: Path | None = None
+    swarm: bool = False
+    bootstrap: tuple[Address, ...] | None = None
     doors: tuple[Door, ...] = ()
 
 
@@ -65,6 +69,8 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
         async with ControlServer.open() as server, AsyncExitStack() as stack:
             database = await open_when_free(stack, directory)
             bound = await _listen(database, hosting.listen)
+            if hosting.swarm:
+                await database.swarm(as_pairs(hosting.bootstrap))
             async with trio.open_nursery() as tasks:
                 node = RunningNode(tasks, stop, bound, time.time(), hosting.log_file)
                 session = Session(database, directory, node)
@@ -81,18 +87,21 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
 
 
 def ready_line(session: Session) -> dict[str, Any]:
-    """What ``serve`` prints once it is ready. ``dht`` is null until there is one."""
+    """What ``serve`` prints once it is ready. ``dht`` is null when there is no swarm."""
     node = session.running_node()
+    swarm = session.database.network
     return {
         "key": session.database.key.hex(),
         "role": session.role,
         "listen": None if node.listen is None else str(node.listen),
-        "dht": None,
+        "dht": None if swarm is None else str(Address(*swarm.dht.local_address)),
     }
 
 
 def _in_words(line: dict[str, Any]) -> str:
-    if line["listen"] is None:
+    if line["dht"] is not None:
+        reach = f"Others get it with `vitra join {line['key']}`."
+    elif line["listen"] is None:
         reach = "It takes no connections; --listen host:port lets others connect."
     else:
         reach = f"Others get it with `vitra join {line['key']} --peer {line['listen']}`."

@@ -29,6 +29,10 @@ CONNECT_SECONDS = 5.0
 # To learn the newest head takes one round trip; a peer that takes longer hangs, or has nothing.
 SYNC_SECONDS = 5.0
 
+# Looking somebody up, a handshake through relays and the first blocks take a second or two; peers
+# that do not answer ten.
+FIND_SECONDS = 20.0
+
 # Another command that holds the store is usually done sooner, and a node that is just starting
 # answers sooner. The lock is between processes, so there is nothing to wait on but time.
 IN_USE_SECONDS = 5.0
@@ -70,12 +74,18 @@ def database_key(directory: Path) -> bytes:
 
 @asynccontextmanager
 async def open_locally(
-    directory: Path, *, with_peers: bool, narrate: Narrate
+    directory: Path,
+    *,
+    with_peers: bool,
+    narrate: Narrate,
+    find: bool = False,
+    bootstrap: tuple[Address, ...] = (),
 ) -> AsyncIterator[LocalConnection]:
     """The database of a directory, opened here and closed with the block.
 
     With ``with_peers``, the remembered peers are connected first and the newest state is learnt;
-    peers that cannot be reached are narrated and passed over.
+    peers that cannot be reached are narrated and passed over. With ``find``, others are looked for
+    when none of these can be reached, by nodes of the network that are given or remembered.
 
     Raises NotFound when there is no database, NotAllowed when another process keeps it open.
     """
@@ -84,7 +94,10 @@ async def open_locally(
         async with AsyncExitStack() as stack:
             database = await open_when_free(stack, directory)
             if with_peers and not database.is_executor:
-                await reach_peers(database, read_config(directory), narrate)
+                config = read_config(directory)
+                await reach_peers(database, config, narrate)
+                if find and not database.peers:
+                    await find_peers(database, bootstrap or config.bootstrap or None, narrate)
             yield LocalConnection(Session(database, directory))
 
 
@@ -121,6 +134,31 @@ async def reach_peers(database: Database, config: DirectoryConfig, narrate: Narr
         await database.sync()
     if scope.cancelled_caught:
         narrate("No peer gave anything of this database; what is known here is used.")
+
+
+def as_pairs(nodes: tuple[Address, ...] | None) -> list[tuple[str, int]] | None:
+    """Addresses as the network takes them."""
+    return None if nodes is None else [(node.host, node.port) for node in nodes]
+
+
+async def find_peers(
+    database: Database, bootstrap: tuple[Address, ...] | None, narrate: Narrate
+) -> None:
+    """Look for peers by the database's key, and learn the newest state from those found."""
+    narrate("Looking for peers by the database's key ...")
+    swarm = await database.swarm(as_pairs(bootstrap))
+    with trio.move_on_after(FIND_SECONDS):
+        await swarm.flush()
+        if database.peers:
+            await database.sync()
+    if database.index.length:
+        return
+    failures = [topic.failure for topic in swarm.topics if topic.failure]
+    if failures and not database.peers:
+        narrate(f"Nothing was found: {failures[0]}.")
+    elif not database.peers:
+        named = sum(topic.found for topic in swarm.topics)
+        narrate("Nobody is known to have it." if not named else "Those who have it do not answer.")
 
 
 async def _reach(database: Database, peer: Address, narrate: Narrate) -> bool:

@@ -93,6 +93,7 @@ _TABLE = (
     Method("node.release", node.release, changes=True),
     Method("node.connect", node.connect, changes=True),
     Method("node.peers", node.peers),
+    Method("node.doctor", node.doctor),
     Method("database.info", node.info),
     Method("database.sync", node.sync, changes=True),
     # The contract

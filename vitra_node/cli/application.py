@@ -23,6 +23,7 @@ _COMMANDS = (
     ("info", "node", "Show key, role, index and oplogs of the database."),
     ("sync", "node", "Learn the newest state from the peers."),
     ("peers", "node", "List the peers that are connected."),
+    ("doctor", "doctor", "Tell why nothing is syncing."),
     ("call", "contract", "Call a method of the contract."),
     ("methods", "contract", "List the methods of the contract."),
     ("source", "contract", "Print the source of the contract."),
@@ -43,6 +44,7 @@ _COMMANDS = (
     ("monitor", "audit", "Verify the database as it grows."),
     ("proof", "proof", "Check proofs that others have made, without a database."),
     ("fraud", "audit", "List, show and export fraud proofs."),
+    ("dht", "dht", "Carry a private network, in which nodes find each other by key."),
     ("explorer", "explorer", "Show the database as a web page on this machine."),
     ("shell", "shell", "Work with databases in a session."),
 )

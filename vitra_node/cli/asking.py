@@ -10,6 +10,7 @@ from ..api.client import ControlClient
 from ..api.connection import Connection, NodeConnection, run_without_loop
 from ..errors import NotAllowed, NotFound
 from .settings import Settings
+from .swarm_flags import given_bootstrap, swarm_off
 
 T = TypeVar("T")
 
@@ -68,7 +69,11 @@ def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T
 
     async def here() -> T:
         async with open_locally(
-            settings.directory, with_peers=with_peers, narrate=settings.output.narrate
+            settings.directory,
+            with_peers=with_peers,
+            narrate=settings.output.narrate,
+            find=not swarm_off(False, None),
+            bootstrap=given_bootstrap(None),
         ) as connection:
             return await command(connection)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..errors import NotFound, UsageProblem
 from ..key_text import parse_key
 from .asking import already_running, refuse_while_running, running_node
 from .settings import Settings, takes_settings
+from .swarm_flags import given_bootstrap, swarm_off, takes_swarm_flags
 
 # A contract is source text that people write; what is larger is another file, given by mistake.
 MAX_CONTRACT_BYTES = 4 * 1024 * 1024
@@ -60,9 +62,14 @@ def init(settings: Settings, contract: Path, participants: tuple[str, ...]) -> N
     multiple=True,
     help="Where a node of the database listens; remembered. May be given several times.",
 )
+@takes_swarm_flags
 @takes_settings
-def join(settings: Settings, key: str, peers: tuple[str, ...]) -> None:
+def join(
+    settings: Settings, key: str, peers: tuple[str, ...], bootstrap: str | None, no_swarm: bool
+) -> None:
     """Get the database with KEY into this directory.
+
+    Peers are found by the key; --peer names some that are tried first.
 
     KEY is hex or z-base-32, or a link vitra://KEY@host:port that names a peer too. Joining again
     adds peers, also while a node is running.
@@ -76,7 +83,15 @@ def join(settings: Settings, key: str, peers: tuple[str, ...]) -> None:
     joined = _add_peers_to_running_node(settings, wanted, addresses)
     if joined is None:
         joined = trio.run(
-            join_database, settings.directory, wanted, addresses, settings.output.narrate
+            partial(
+                join_database,
+                settings.directory,
+                wanted,
+                addresses,
+                settings.output.narrate,
+                swarm=not swarm_off(no_swarm, bootstrap),
+                bootstrap=given_bootstrap(bootstrap),
+            )
         )
     settings.output.result(joined, joined["key"])
     if joined["index_length"]:

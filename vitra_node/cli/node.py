@@ -58,13 +58,22 @@ def sync(settings: Settings, full: bool) -> None:
 @click.command()
 @takes_settings
 def peers(settings: Settings) -> None:
-    """List the peers that are connected."""
+    """List the peers that are connected: who, how, since when, how much, by which logs."""
 
     async def command(connection: Connection) -> Any:
         return await connection.call("node.peers")
 
     found = ask(settings, command)
-    settings.output.result(found, "\n".join(peer["address"] for peer in found) or None)
+    settings.output.result(found, "\n".join(map(_peer_line, found)) or None)
+
+
+def _peer_line(peer: dict[str, Any]) -> str:
+    way = "called" if peer["initiator"] else "came"
+    topics = f", found by {', '.join(t[:8] for t in peer['topics'])}" if peer["topics"] else ""
+    return (
+        f"{peer['address']}  {peer['key'][:16]}  {peer['via']}, {way} {peer['seconds']:.0f} s ago, "
+        f"{peer['bytes_read']} bytes in, {peer['bytes_written']} out{topics}"
+    )
 
 
 def _ask_info(settings: Settings, method: str, *, with_peers: bool = True, **params: Any) -> None:

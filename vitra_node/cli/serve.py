@@ -16,6 +16,7 @@ from ..errors import UsageProblem
 from .asking import refuse_while_running
 from .output import Output
 from .settings import Settings, takes_settings
+from .swarm_flags import chosen_bootstrap, given_bootstrap, swarm_off, takes_swarm_flags
 
 if TYPE_CHECKING:
     from ..api.hosting import Door, Hosting
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Stay connected with this peer too; may be given several times.",
 )
-@click.option("--no-swarm", is_flag=True, help="Use direct connections only.")
+@takes_swarm_flags
 @click.option(
     "--http", metavar="HOST:PORT", help="Answer programs over HTTP too, on this machine only."
 )
@@ -90,6 +91,8 @@ class _Plan:
     peers: tuple[Address, ...]
     doors: tuple[Door, ...]
     metrics: Address | None
+    swarm: bool
+    bootstrap: tuple[Address, ...]
 
     def run(self, ready: Callable[[dict[str, Any]], None], output: Output) -> None:
         self._serve(ready, output.narrate, None)
@@ -153,6 +156,8 @@ class _Plan:
             ready=ready,
             narrate=narrate_of_one,
             log_file=log_file,
+            swarm=self.swarm,
+            bootstrap=chosen_bootstrap(self.bootstrap, config),
             doors=doors,
         )
 
@@ -163,6 +168,7 @@ def _plan(
     listen: str | None,
     peers: tuple[str, ...],
     no_swarm: bool,
+    bootstrap: str | None,
     http: str | None,
     allow_writes: bool,
     metrics: str | None,
@@ -178,7 +184,8 @@ def _plan(
     doors = () if http_address is None else (_http_door(http_address, allow_writes),)
     peer_addresses = tuple(parse_address(peer) for peer in peers)
     metrics_address = None if metrics is None else parse_address(metrics)
-    return _Plan(chosen, address, peer_addresses, doors, metrics_address)
+    swarm, nodes = not swarm_off(no_swarm, bootstrap), given_bootstrap(bootstrap)
+    return _Plan(chosen, address, peer_addresses, doors, metrics_address, swarm, nodes)
 
 
 async def _open_metrics(stack: AsyncExitStack, address: Address) -> Door:
@@ -234,7 +241,7 @@ def _flags(options: dict[str, Any]) -> list[str]:
     words = [] if options["listen"] is None else ["--listen", options["listen"]]
     for peer in options["peers"]:
         words += ["--peer", peer]
-    for name in ("http", "metrics"):
+    for name in ("bootstrap", "http", "metrics"):
         words += [] if options[name] is None else [f"--{name}", options[name]]
     names = ("no_swarm", "allow_writes")
     return words + [f"--{name.replace('_', '-')}" for name in names if options[name]]

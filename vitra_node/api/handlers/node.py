@@ -13,6 +13,7 @@ import trio
 from ... import __version__
 from ...config import parse_address
 from ...errors import NotAllowed
+from ..diagnosis import diagnose, peer_lines
 from ..session import NodeHold, Session
 from ..shapes import fork_shape, info_shape
 
@@ -110,8 +111,14 @@ async def sync(session: Session, *, full: bool = False) -> dict[str, Any]:
 
 
 async def peers(session: Session) -> list[dict[str, Any]]:
-    """The peers that are connected now."""
-    return [{"address": str(peer)} for peer in session.database.peers]
+    """The peers that are connected now: who, how, since when, how much, by which topics."""
+    return peer_lines(session)
+
+
+async def doctor(session: Session) -> list[dict[str, Any]]:
+    """Why is nothing syncing: each step from the socket to the blocks, and whether it works."""
+    session.running_node()
+    return diagnose(session)
 
 
 async def _states(session: Session) -> AsyncGenerator[dict[str, Any], None]:
