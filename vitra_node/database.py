@@ -31,7 +31,7 @@ from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
 from .ledger.votes import standing_votes
 from .log_frauds import LogForkFraudProof
-from .net.connections import Connection, Connections, Failure
+from .net.connections import Connections
 from .net.direct import DirectPeers
 from .net.swarm import Swarm
 from .nursery import open_owned_nursery
@@ -490,16 +490,6 @@ class Database:
     def peers(self) -> list[Address]:
         """The peers that are connected now."""
         return self._peers.connected
-
-    @property
-    def connections(self) -> list[Connection]:
-        """The connections with these peers, the oldest first."""
-        return self._peers.live
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Connections that ended badly or could not be made, the newest last."""
-        return self._peers.failures
 
     async def listen(self, host: str, port: int) -> tuple[str, int]:
         """Take direct connections; returns the address, with the port that was given for 0."""

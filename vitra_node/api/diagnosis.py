@@ -74,7 +74,7 @@ def _reachable(session: Session) -> Finding:
         ways.append(f"it listens at {node.listen}")
     if database.network is not None:
         ways.append("it is in a swarm")
-    if database.connections:
+    if database.connections.open:
         ways.append("it is connected")
     if ways:
         return Finding(OK, f"There is a way to others: {', '.join(ways)}.")
@@ -128,7 +128,7 @@ def _announced(session: Session, swarm: Swarm) -> Finding:
 
 
 def _found(session: Session, swarm: Swarm) -> Finding:
-    if session.database.connections:
+    if session.database.connections.open:
         return Finding(OK, "There are peers.")
     topic = next(t for t in swarm.topics if t.topic == session.database.index.core.discovery_key)
     if topic.found:
@@ -145,12 +145,14 @@ def _found(session: Session, swarm: Swarm) -> Finding:
 
 def _connected(session: Session) -> Finding:
     database = session.database
-    count = len(database.connections)
+    count = len(database.connections.open)
     if count:
         return Finding(OK, f"{count} connections stand.")
     swarm = database.network
     reasons = [] if swarm is None else [p.failure for p in swarm.peers if p.failure]
-    reasons += [f"{each.address}: {each.error}" for each in database.failures[-1:]]
+    reasons += [
+        f"{each.address}: {each.error}" for each in list(database.connections.failures)[-1:]
+    ]
     if reasons:
         return Finding(
             PROBLEM,
@@ -205,7 +207,7 @@ def peer_lines(session: Session) -> list[dict[str, Any]]:
     names = {database.index.core.discovery_key: "index"}
     names |= {each.core.discovery_key: each.key.hex() for each in database.oplogs}
     lines = []
-    for connection in database.connections:
+    for connection in database.connections.open:
         peer = by_connection.get(id(connection))
         live = connection.session
         lines.append(

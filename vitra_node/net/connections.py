@@ -136,6 +136,12 @@ class Connections:
         self._world = world
 
     @property
+    def open(self) -> list[Connection]:
+        """Those whose handshake is done, the oldest first."""
+        shown = (each for each in self.live if each.session is not None)
+        return sorted(shown, key=lambda each: each.opened_at)
+
+    @property
     def full(self) -> bool:
         """Whether a further connection would be turned away."""
         return len(self.live) >= MAX_CONNECTIONS

@@ -15,7 +15,7 @@ from protocol.crypto.keys import SEED_BYTES, KeyPair
 from ..config import Address, parse_address
 from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
-from .connections import Connection, Connections, Failure
+from .connections import Connection, Connections
 from .errors import ConnectionFailed
 from .peer_sink import CoreSource
 from .tcp import connect_tcp, serve_tcp
@@ -70,17 +70,6 @@ class DirectPeers:
         """The peers whose handshake is done, each connection once."""
         live = (c.address for c in self.connections.live if c.session is not None)
         return [parse_address(address) for address in sorted(live)]
-
-    @property
-    def live(self) -> list[Connection]:
-        """The connections whose handshake is done, the oldest first; of a swarm as well."""
-        live = (each for each in self._connections.live if each.session is not None)
-        return sorted(live, key=lambda each: each.opened_at)
-
-    @property
-    def failures(self) -> list[Failure]:
-        """The newest of the connections that ended badly, the oldest first."""
-        return list(self._connections.failures)
 
     async def listen(self, address: Address) -> Address:
         """Accept connections from now on; gives the address with its real port.
