@@ -16,7 +16,12 @@ from typing import Any
 import pytest
 
 from protocol.crypto.hashes import TreeNode
-from protocol.crypto.manifest import encode_manifest, manifest_key, multi_signer_manifest
+from protocol.crypto.manifest import (
+    Prologue,
+    encode_manifest,
+    manifest_key,
+    multi_signer_manifest,
+)
 from protocol.errors import ProofError, RecordError
 from protocol.hypercore.contradiction import Rewrite, Statement, Truncation, statement_at
 from protocol.hypercore.heads import Heads
@@ -94,6 +99,14 @@ def other_node(rewrite: Rewrite, rng: random.Random) -> Rewrite:
     return replace(rewrite, second=replace(rewrite.second, path=shorter))
 
 
+def relabelled(rewrite: Rewrite, rng: random.Random) -> Rewrite:
+    """A root of the longer head, given out as the node in another place of the shorter one."""
+    short, long = rewrite.first.head, rewrite.second.head
+    one, two = short.roots[0], long.roots[-1]
+    moved = two._replace(index=one.index)
+    return Rewrite(Statement(short, (one,)), Statement(long, (moved,)))
+
+
 def as_truncation(rewrite: Rewrite, rng: random.Random) -> Truncation:
     """A fork number that nobody signed, or an honest 0."""
     fork = rng.choice([0, 0, 1, 2**53 - 1])
@@ -108,6 +121,7 @@ FRAMES: list[Callable[[Rewrite, random.Random], Rewrite | Truncation]] = [
     unchanged,
     divided_anew,
     other_node,
+    relabelled,
     as_truncation,
 ]
 
@@ -224,6 +238,29 @@ def test_a_signature_of_a_version_0_log_with_several_signers_convicts_nobody() -
     rewrite = Rewrite(*(Statement(kind.core([word]).head) for word in sorted((b"one", b"other"))))
     with pytest.raises(ProofError, match="do not name the log"):
         log_fraud_proof(kind.key, manifest, rewrite).check_untrusted()
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_plain_log_that_was_truncated_is_not_called_rewritten(kind: Kind) -> None:
+    """Its writer may do that, and said so by the fork number."""
+    old, new = kind.core(blocks(9, 4, b"old")), kind.core(blocks(9, 4, b"new"))
+    pair = sorted((kind.head(old, 9), kind.head(new, 9, fork=1)), key=lambda head: head.hash())
+    rewrite = Rewrite(Statement(pair[0]), Statement(pair[1]))
+    with pytest.raises(ProofError, match="fork numbers"):
+        log_fraud_proof(kind.key, kind.manifest, rewrite).check_untrusted()
+
+
+def test_nobody_vouches_for_a_fork_of_a_prologue() -> None:
+    """The head of a prologue is genuine without a signature, so anyone can make one."""
+    prologue = KINDS["version 1"].core(blocks(4, 4, b"x")).head
+    manifest = multi_signer_manifest(PUBLIC_KEYS, prologue=Prologue(prologue.hash(), 4))
+    key = manifest_key(manifest)
+    unsigned = replace(prologue, signature=None, fork=1)
+    with pytest.raises(ProofError, match="nobody vouches"):
+        log_fraud_proof(key, manifest, Truncation(unsigned, None)).check_untrusted()
+    twice = Rewrite(Statement(replace(unsigned, fork=0)), Statement(replace(unsigned, fork=0)))
+    with pytest.raises(ProofError, match="same statement"):
+        log_fraud_proof(key, manifest, twice).check_untrusted()
 
 
 def test_random_text_is_no_proof() -> None:
