@@ -86,7 +86,8 @@ def test_ranges_are_sets(adds: list[tuple[int, int]], limit: int) -> None:
 @settings(max_examples=150, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
-    loss=st.sampled_from((0.0, 0.01, 0.05, 0.2)),
+    # With 0.2 in each direction one END in a thousand goes unanswered seven times and times out.
+    loss=st.sampled_from((0.0, 0.01, 0.05, 0.1)),
     duplication=st.sampled_from((0.0, 0.1)),
     jitter=st.sampled_from((0.0, 0.002, 0.05)),
     delay=st.sampled_from((0.0, 0.001, 0.1)),
