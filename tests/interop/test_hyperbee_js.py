@@ -83,6 +83,8 @@ class Ours:
 
     def __init__(self, random_: random.Random, always_duplicate: bool) -> None:
         self.blocks: list[bytes] = []
+        # Where a step ended; inside a batch there is no tree to read.
+        self.versions = [1]
         self._made: list[bytes] = []
         self._random = random_
         self._always_duplicate = always_duplicate
@@ -106,6 +108,7 @@ class Ours:
             else:
                 self.run(batch.delete(op[1], cas))
         self._made += batch.flush()
+        self.versions.append(max(1, len(self.blocks) + len(self._made)))
         # Batches are stacked now and then, and sometimes the writer starts over from the blocks.
         if self._random.random() < 0.4:
             self.append()
@@ -152,6 +155,29 @@ async def test_random_sequences_make_the_same_blocks(tmp_path: Path) -> None:
                 ours.write(step)
             ours.append()
             assert [block.hex() for block in ours.blocks] == theirs["blocks"], f"seed {seed}"
+            if len(ours.blocks) > 1:
+                await compare_readers(peer, bee, ours, random_)
+
+
+async def compare_readers(peer: JsPeer, bee: int, ours: Ours, random_: random.Random) -> None:
+    """A checkout, a range of it, and what is different in another checkout, by random bounds."""
+    keys = [decode_block_untrusted(b, seq).key for seq, b in enumerate(ours.blocks) if seq]
+    version, other = random_.choice(ours.versions), random_.choice(ours.versions)
+    bounds = random_bounds(random_, lambda: random_.choice(keys))
+    texts = {bound: key.hex() for bound, key in bounds.items()}
+    reverse = random_.random() < 0.5
+    theirs = await peer.call(
+        "bee.list", bee=bee, version=version, range={"reverse": reverse} | texts
+    )
+    reader = RangeReader(version, Bounds(**bounds), reverse=reverse)
+    assert ours.all(reader) == [entry_of(entry) for entry in theirs]
+    theirs = await peer.call("bee.diff", bee=bee, version=version, other=other, range=texts)
+    assert ours.all(DiffReader(version, other, Bounds(**bounds))) == [
+        (entry_of(d["left"]), entry_of(d["right"])) for d in theirs
+    ]
+    key = random_.choice(keys)
+    theirs = await peer.call("bee.get", bee=bee, version=version, key=key.hex())
+    assert ours.run(get(version, key)) == entry_of(theirs)
 
 
 def random_bounds(random_: random.Random, name: Callable[[], bytes]) -> dict[str, bytes]:
