@@ -47,7 +47,10 @@ MAX_SIGNATURE_BYTES = 64 * 1024
 
 # Mux ---------------------------------------------------------------------------------------------
 
-# JS keeps no limit (MAX_BACKLOG = Infinity). One database uses a channel per log.
+# JS keeps no limit (MAX_BACKLOG = Infinity). One database uses a channel per log, and a store of
+# hundreds of participants has as many. A peer cannot make us hold them: a channel is only accepted
+# for a log that is stored here, with proof that the peer knows its key; what it may leave open
+# without that is MAX_PENDING_OPENS.
 MAX_CHANNELS = 4096
 # Opens that wait for our answer, per connection.
 MAX_PENDING_OPENS = 64

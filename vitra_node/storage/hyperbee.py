@@ -29,8 +29,9 @@ from protocol.hyperbee import (
 
 from .errors import NotWritable
 from .hyperbee_tree import BeeCore, BeeTree, Entries
+from .hyperbee_watch import BeeChange, BeeWatch
 
-__all__ = ["Batch", "BeeCore", "Entries", "Hyperbee"]
+__all__ = ["Batch", "BeeChange", "BeeCore", "Entries", "Hyperbee"]
 
 T = TypeVar("T")
 
@@ -251,6 +252,27 @@ class Hyperbee:
             )
 
         return Entries(tree, reader, strip)
+
+    def watch(
+        self,
+        *,
+        gt: bytes | None = None,
+        gte: bytes | None = None,
+        lt: bytes | None = None,
+        lte: bytes | None = None,
+    ) -> BeeWatch:
+        """``async for current, previous in bee.watch(…)``: two trees whenever the range changed.
+
+        Begins with the first change after this call; a slow reader gets several in one. In a log
+        of another it fetches the blocks in which the trees differ; who makes the log grow is the
+        caller (``core.tail``, ``core.update``).
+
+        Raises:
+          NotWritable: this view shows one version for ever, so nothing will change.
+          LocalProtocolError: two lower or two upper bounds, or the core is not a ``Hypercore``.
+        """
+        self._check_newest()
+        return BeeWatch(self, Bounds(gt, gte, lt, lte))
 
     # Views ----------------------------------------------------------------------------------------
 

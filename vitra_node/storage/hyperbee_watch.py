@@ -1,0 +1,58 @@
+"""Following the keys of a Hyperbee: ``async for change in bee.watch()``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from protocol.errors import LocalProtocolError
+from protocol.hyperbee import Bounds
+
+from .hypercore import Hypercore
+
+if TYPE_CHECKING:
+    from .hyperbee import Hyperbee
+
+
+class BeeChange(NamedTuple):
+    """Something in the watched range is not as it was.
+
+    Attributes:
+      current: the tree as it is now; read-only.
+      previous: as it was at the change before, or when watching began; None when the log was
+        truncated meanwhile, so that there is nothing to compare with.
+    """
+
+    current: Hyperbee
+    previous: Hyperbee | None
+
+
+class BeeWatch:
+    """Iterates over the changes of a range of keys; see ``Hyperbee.watch``."""
+
+    def __init__(self, bee: Hyperbee, bounds: Bounds) -> None:
+        core = bee.core
+        if not isinstance(core, Hypercore):
+            raise LocalProtocolError("only the newest tree in a Hypercore can be watched")
+        self._bee = bee
+        self._bounds = bounds
+        self._heads = core.changes()
+        self._seen = bee.snapshot()
+        self._fork = core.fork
+
+    def __aiter__(self) -> BeeWatch:
+        return self
+
+    async def __anext__(self) -> BeeChange:
+        bounds = self._bounds
+        while True:
+            head = await anext(self._heads)
+            current, previous = self._bee.snapshot(), self._seen
+            self._seen = current
+            if head.fork != self._fork:
+                self._fork = head.fork
+                return BeeChange(current, None)
+            changes = current.diff(
+                previous, gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte, limit=1
+            )
+            async for _ in changes:
+                return BeeChange(current, previous)
