@@ -50,6 +50,7 @@ def main() -> None:
             "protocol/py.typed",
             "vitra_node/py.typed",
             "vitra_node/contracts/prelude/90-runtime.js",
+            "simulations/scenarios/dht_lookup.py",
         ):
             assert wanted in files, f"{wanted} is not in the wheel"
         strange = [each for each in files if each.startswith(("tests/", "specs/", ".ci/"))]

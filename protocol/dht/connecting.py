@@ -89,7 +89,10 @@ class Connect:
         if relay_through is not None:
             self._relay = RelayThrough(relay_through, rpc.random_bytes(RELAY_TOKEN_BYTES))
         self._ephemeral_seed = rpc.random_bytes(SEED_BYTES)
-        self._payload = encode_noise_payload(self._own_payload())
+        own = self._own_payload()
+        # What the peer was told, and goes by; we may find out otherwise before it answers.
+        self._told_open = own.firewall == Firewall.OPEN
+        self._payload = encode_noise_payload(own)
         self._handshake, self._message = self._new_handshake()
         self._candidates: deque[Address] = deque(relays)
         self._seen: set[Address] = set(relays)
@@ -253,7 +256,7 @@ class Connect:
         elif payload.firewall == Firewall.OPEN or not routes:
             public = (a for a in payload.addresses4 if not is_reserved(a.host))
             self._ready(next(public, peer), payload, answer)
-        elif not self._rpc.firewalled and self._rpc.address is not None:
+        elif self._told_open:
             self._meet_at_relay(payload)
             self._ready(None, payload, answer)
         else:

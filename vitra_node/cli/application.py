@@ -47,6 +47,7 @@ _COMMANDS = (
     ("dht", "dht", "Carry a private network, in which nodes find each other by key."),
     ("explorer", "explorer", "Show the database as a web page on this machine."),
     ("shell", "shell", "Work with databases in a session."),
+    ("sim", "sim", "Run the node in simulated networks; a seed decides everything."),
 )
 
 

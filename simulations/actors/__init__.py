@@ -1,0 +1,1 @@
+"""What runs on a host: lives of honest and of hostile nodes."""

@@ -1,0 +1,103 @@
+"""One simulated machine: its place in the network, its world, its disk, and what runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from .disk import SimulatedDisk
+from .journal import Journal
+from .network.network import Network, Place
+from .network.streams import Listeners
+from .world import SimulatedWorld
+
+Life = Callable[["Host"], Awaitable[None]]
+
+
+class Host:
+    """Made by ``Simulation.host``.
+
+    Attributes:
+      name: unique in the run.
+      world: give it to the node's code.
+      disk: give it to ``Corestore.open``; stays when the host crashes.
+      primary_key: for the store on that disk.
+      running: whether its life goes on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        world: SimulatedWorld,
+        disk: SimulatedDisk,
+        network: Network,
+        listeners: Listeners,
+        journal: Journal,
+    ) -> None:
+        self.name = name
+        self.place = place
+        self.world = world
+        self.disk = disk
+        self.primary_key = world.random_bytes(32)
+        self.running = False
+        self._network = network
+        self._listeners = listeners
+        self._journal = journal
+        self._scope = trio.CancelScope()
+        self._crashed = False
+
+    @property
+    def address(self) -> str:
+        """Its own address, to bind to."""
+        return self.place.address
+
+    def note(self, what: str, **values: object) -> None:
+        """Something that happened here, for the digest."""
+        self._journal.note(what, host=self.name, **values)
+
+    async def run(self, life: Life) -> None:
+        """Switch it on; returns when its life ended, or it was cut short."""
+        assert not self.running
+        self._network.plug(self.place)
+        self._scope = trio.CancelScope()
+        self._crashed = False
+        self.running = True
+        self.note("on")
+        try:
+            with self._scope:
+                await life(self)
+        except Exception:
+            # What a node says whose disk is gone interests nobody.
+            if not self._crashed:
+                raise
+        finally:
+            self.running = False
+            self._go_dark()
+            self.note("off")
+
+    async def keep_running(self, life: Life, pause: float) -> None:
+        """Switch it on again and again, so many seconds after each end."""
+        while True:
+            await self.run(life)
+            await trio.sleep(pause)
+
+    def lose_power(self, after_writes: int) -> None:
+        """Crash in the middle of a transaction of its disk, so many from now."""
+        self.disk.lose_power(after_writes, self.crash)
+
+    def stop(self) -> None:
+        """End its life in order: whatever it owns is closed, and may say goodbye."""
+        self._scope.cancel()
+
+    def crash(self) -> None:
+        """End it at once; nothing leaves it any more."""
+        self.note("crash")
+        self._crashed = True
+        self._go_dark()
+        self._scope.cancel()
+
+    def _go_dark(self) -> None:
+        self._network.unplug(self.place)
+        self._listeners.drop(self.place)

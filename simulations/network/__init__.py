@@ -1,0 +1,1 @@
+"""A network in memory: hosts, what lies between them, and the sockets that they see."""

@@ -1,0 +1,12 @@
+"""The scenarios, by name."""
+
+from __future__ import annotations
+
+from ..scenario import Scenario
+from .dht_lookup import DHT_LOOKUP
+from .nat_matrix import NAT_MATRIX
+from .replicate_under_loss import REPLICATE_UNDER_LOSS
+
+SCENARIOS: dict[str, Scenario] = {
+    each.name: each for each in (DHT_LOOKUP, NAT_MATRIX, REPLICATE_UNDER_LOSS)
+}
