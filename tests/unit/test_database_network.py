@@ -62,7 +62,7 @@ async def test_a_lost_connection_is_made_again(tmp_path: Path) -> None:
             async with Database.load(None, key) as reader:
                 await reader.connect("127.0.0.1", port)
                 await reader.index.core.wait_for_length(4)
-                for connection in list(executor._peers._connections.live):
+                for connection in list(executor.connections.live):
                     connection.close()
                 await (await executor.call("increment")).when_processed()
                 await reader.index.core.wait_for_length(6)
