@@ -17,7 +17,7 @@ from contextlib import contextmanager
 import pyte
 
 # Tall and wide enough that nothing scrolls away or is wrapped.
-ROWS, COLUMNS = 400, 600
+ROWS, COLUMNS = 1500, 600
 PATIENCE_SECONDS = 60.0
 
 

@@ -18,7 +18,7 @@ from vitra_node.api.http.door import MAX_BODY_BYTES
 from vitra_node.api.http.token import TOKEN_NAME, read_token, token_of
 from vitra_node.errors import NetworkProblem, NotAllowed, NotFound, StoreDamaged, UsageProblem
 
-from .processes import COUNTER, ok, serving, vitra
+from .processes import COMMAND_SECONDS, COUNTER, ok, running, serving, vitra
 
 INCREMENT = {
     "jsonrpc": "2.0",
@@ -301,9 +301,11 @@ def test_stopping_over_http_answers_first(tmp_path: Path) -> None:
     (tmp_path / "counter.js").write_text(COUNTER)
     directory = tmp_path / "data"
     ok(directory, "init", str(tmp_path / "counter.js"))
-    with serving(directory, "--http", "127.0.0.1:0", "--allow-writes") as ready:
-        http = HttpClient.of_directory(directory, ready["http"])
+    options = ("--no-swarm", "--http", "127.0.0.1:0", "--allow-writes")
+    with running(directory, "serve", *options) as node:
+        http = HttpClient.of_directory(directory, node.line()["http"])
         assert http.call("node.stop")["stopping"] is True
+        assert node.process.wait(COMMAND_SECONDS) == 0
 
 
 @pytest.mark.parametrize(
