@@ -13,6 +13,11 @@ var ASYNC_FUEL = 50
 var READ_FUEL = 200
 var LISTED_ENTRY_FUEL = 20
 var CHARACTERS_PER_FUEL = 16
+// A new entry of a Map or Set, and a search that may find something at every few characters.
+var ENTRY_FUEL = 4
+var SEARCHED_CHARACTERS_PER_FUEL = 4
+// Chains of these slow down everything that walks them.
+var CHAINED_OBJECT_FUEL = 50
 
 var LATCH_NONE = 0
 var LATCH_FUEL = 1

@@ -192,6 +192,7 @@ Store.prototype = {
     var slot = slotOf(key)
     var at = this.table[slot]
     if (at === undefined) {
+      charge(ENTRY_FUEL)
       this.table[slot] = this.keys.length
       this.keys.push(key === 0 ? 0 : key)
       this.values.push(value)

@@ -128,6 +128,22 @@ hidden(Number.prototype, { toLocaleString: localeDependent('toLocaleString') })
 hidden(ObjectPrototype, { toLocaleString: localeDependent('toLocaleString') })
 hidden(ArrayPrototype, { toLocaleString: localeDependent('toLocaleString') })
 
+var nativeBind = Function.prototype.bind
+var nativeCreate = Object.create
+
+hidden(Function.prototype, {
+  bind: function bind (self) {
+    charge(CHAINED_OBJECT_FUEL)
+    return nativeBind.apply(this, arguments)
+  }
+})
+hidden(Object, {
+  create: function create (prototype, properties) {
+    charge(CHAINED_OBJECT_FUEL)
+    return properties === undefined ? nativeCreate(prototype) : nativeCreate(prototype, properties)
+  }
+})
+
 var nativeStringify = JSON.stringify
 var nativeParse = JSON.parse
 hidden(JSON, {

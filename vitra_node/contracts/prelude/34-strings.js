@@ -150,7 +150,7 @@ function expandReplacement (pattern, found, at, text) {
   var method = function (a) {
     var text = thisText(this)
     chargeText(text)
-    if (name === 'split' && a === '') charge(text.length / 8)
+    if (name === 'split' || isRegExp(a)) charge(text.length / SEARCHED_CHARACTERS_PER_FUEL)
     if (isCase && nativeTest.call(CASED_PAIRS, text)) {
       throw new RangeError(name + ' of characters beyond U+FFFF is not available in contracts')
     }
