@@ -6,7 +6,8 @@ from ..scenario import Scenario
 from .dht_lookup import DHT_LOOKUP
 from .nat_matrix import NAT_MATRIX
 from .replicate_under_loss import REPLICATE_UNDER_LOSS
+from .swarm_churn import SWARM_CHURN
 
 SCENARIOS: dict[str, Scenario] = {
-    each.name: each for each in (DHT_LOOKUP, NAT_MATRIX, REPLICATE_UNDER_LOSS)
+    each.name: each for each in (DHT_LOOKUP, NAT_MATRIX, REPLICATE_UNDER_LOSS, SWARM_CHURN)
 }

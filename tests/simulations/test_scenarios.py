@@ -25,6 +25,7 @@ SIZES = {
     "dht-lookup": LOOKUP_NODES,
     "nat-matrix": 8,
     "replicate-under-loss": 3,
+    "swarm-churn": 5,
 }
 
 

@@ -1,0 +1,62 @@
+"""A peer of a swarm: writes a log of its own, and wants those of all others of its topic."""
+
+from __future__ import annotations
+
+import trio
+
+from vitra_node.net.swarm import Swarm
+from vitra_node.net.udp import SocketAddress
+from vitra_node.storage.corestore import Corestore
+from vitra_node.storage.hypercore import Hypercore
+
+from ..host import Host
+
+
+class SwarmPeer:
+    """Joins a topic as server and client, and keeps a copy of one log.
+
+    Attributes:
+      swarm: while its host runs.
+      core: the log, or its copy.
+    """
+
+    def __init__(
+        self, host: Host, bootstrap: tuple[SocketAddress, ...], topic: bytes, log: bytes | None
+    ) -> None:
+        """``log``: the key of the log to copy; None to write it."""
+        self.host = host
+        self.swarm: Swarm | None = None
+        self.core: Hypercore | None = None
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._log = log
+        self._up = trio.Event()
+
+    async def life(self, host: Host) -> None:
+        """See ``Host.run``."""
+        world = host.world
+        async with (
+            Corestore.open(
+                None, environment=host.disk, primary_key=host.primary_key, world=world
+            ) as store,
+            Swarm.open(store, bootstrap=self._bootstrap, host=host.address, world=world) as swarm,
+        ):
+            if self._log is None:
+                self.core = await store.get(name="log")
+            else:
+                self.core = await store.get(key=self._log)
+            self.swarm = swarm
+            self._up.set()
+            try:
+                with self.core.tail(0):
+                    await swarm.join(self._topic)
+                    await trio.sleep_forever()
+            finally:
+                self.swarm = self.core = None
+                self._up = trio.Event()
+
+    async def wait_up(self) -> Hypercore:
+        """Its log, once it is open."""
+        while self.core is None:
+            await self._up.wait()
+        return self.core
