@@ -261,7 +261,12 @@ class Asking:
             now = (scheduler.version, peer.news)
             if peer.dry_at == now:
                 return None
-            peer.picked = scheduler.pick(peer.id, peer.blocks)
+            others = [
+                other.blocks
+                for other in self._peers.by_id.values()
+                if other is not peer and other.is_source
+            ]
+            peer.picked = scheduler.pick(peer.id, peer.blocks, others)
             if not peer.picked:
                 peer.dry_at = now
                 self._ask_what_it_has(peer)

@@ -7,13 +7,15 @@ Work is dealt out in chunks of neighbouring blocks, one peer to a chunk, because
 neighbours share most of their nodes: a peer that is asked for a whole chunk sends about one node
 per block. A peer that finds every chunk taken helps with one that is not finished.
 
-This is the seam for other strategies (rarest first, fairness): ``pick`` is the only place that
-decides.
+Of the first blocks that are missing (``_STRIDE_BLOCKS``), a peer is asked for those first that the
+fewest others have: should it leave, the rest is still to be had. Among equals, in order.
+
+``pick`` is the only place that decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from .bitfield import RemoteBlocks
@@ -135,9 +137,12 @@ class BlockScheduler:
 
     # picking --------------------------------------------------------------------------------------
 
-    def pick(self, peer: int, blocks: RemoteBlocks) -> list[int]:
+    def pick(
+        self, peer: int, blocks: RemoteBlocks, others: Sequence[RemoteBlocks] = ()
+    ) -> list[int]:
         """Blocks to ask this peer for next, **last first**; empty when it has nothing for us.
 
+        ``others`` are what other peers have who could be asked as well.
         They may come to be in flight or stored by the time they are asked for.
         """
         self.release(peer)
@@ -150,7 +155,7 @@ class BlockScheduler:
                 return found
         for shared in (False, True):
             for want in self._ranges.values():
-                picked = self._pick_chunk(peer, want, blocks, length, shared)
+                picked = self._pick_chunk(peer, want, blocks, others, length, shared)
                 if picked:
                     return picked
         return []
@@ -161,9 +166,15 @@ class BlockScheduler:
             self._claims = {chunk: p for chunk, p in self._claims.items() if p != peer}
 
     def _pick_chunk(
-        self, peer: int, want: _RangeWant, blocks: RemoteBlocks, length: int, shared: bool
+        self,
+        peer: int,
+        want: _RangeWant,
+        blocks: RemoteBlocks,
+        others: Sequence[RemoteBlocks],
+        length: int,
+        shared: bool,
     ) -> list[int]:
-        core, in_flight = self._core, self.in_flight
+        core = self._core
         end = length if want.end is None else min(want.end, length)
         if want.cursor < core.contiguous_length:
             want.cursor = core.contiguous_length
@@ -175,21 +186,30 @@ class BlockScheduler:
             if not lacking and at == want.cursor:
                 want.cursor = min(base + _STRIDE_BLOCKS, end)
             left = lacking & blocks.mask(base, _STRIDE_BLOCKS)
-            while left:
-                shift = ((left & -left).bit_length() - 1) & -CHUNK_BLOCKS
-                bits = left >> shift & _CHUNK_MASK
-                left &= ~(_CHUNK_MASK << shift)
-                chunk = (base + shift) // CHUNK_BLOCKS
-                if not shared and chunk in self._claims:
-                    continue
-                picked = [i for i in _indexes(bits, base + shift) if i not in in_flight]
+            for rank in _rarest_first(left, base, others):
+                picked = self._claim_chunk(peer, rank, base, shared)
                 if picked:
-                    if chunk not in self._claims:
-                        self._claims[chunk] = peer
-                        picked.reverse()
-                    # A helper works from the end, to meet the owner of the chunk.
                     return picked
             at = base + _STRIDE_BLOCKS
+        return []
+
+    def _claim_chunk(self, peer: int, left: int, base: int, shared: bool) -> list[int]:
+        """The first chunk of the blocks in ``left`` that is free; with ``shared``, of all."""
+        in_flight = self.in_flight
+        while left:
+            shift = ((left & -left).bit_length() - 1) & -CHUNK_BLOCKS
+            bits = left >> shift & _CHUNK_MASK
+            left &= ~(_CHUNK_MASK << shift)
+            chunk = (base + shift) // CHUNK_BLOCKS
+            if not shared and chunk in self._claims:
+                continue
+            picked = [i for i in _indexes(bits, base + shift) if i not in in_flight]
+            if picked:
+                if chunk not in self._claims:
+                    self._claims[chunk] = peer
+                    picked.reverse()
+                # A helper works from the end, to meet the owner of the chunk.
+                return picked
         return []
 
     # fates ----------------------------------------------------------------------------------------
@@ -220,6 +240,25 @@ class BlockScheduler:
         for index in self._single_counts:
             if index >= length and index not in self.in_flight:
                 self._waiting[index] = None
+
+
+def _rarest_first(blocks: int, base: int, others: Sequence[RemoteBlocks]) -> Iterator[int]:
+    """``blocks`` (bit i stands for block ``base + i``) in parts, by how many of ``others`` have
+    them: first what none has, then what one has, and so on. Parts that are empty are left out."""
+    # ``had[n]``: what more than n of them have.
+    had: list[int] = []
+    for other in others:
+        more = blocks & other.mask(base, _STRIDE_BLOCKS)
+        for n, before in enumerate(had):
+            had[n], more = before | more, before & more
+        if more:
+            had.append(more)
+    for more in had:
+        if blocks & ~more:
+            yield blocks & ~more
+        blocks &= more
+    if blocks:
+        yield blocks
 
 
 def _indexes(bits: int, start: int) -> Iterator[int]:
