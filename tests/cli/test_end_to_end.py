@@ -244,6 +244,7 @@ def test_the_demo_tells_its_story_as_events(tmp_path: Path) -> None:
     assert list(events) == [
         "oplog_made",
         "database_made",
+        "network_ready",
         "node_ready",
         "called",
         "read",
@@ -254,7 +255,7 @@ def test_the_demo_tells_its_story_as_events(tmp_path: Path) -> None:
         "done",
     ]
     pids = {event["pid"] for event in outcome.events if "pid" in event}
-    assert len(pids) == 3
+    assert len(pids) == 4
     assert events["called"]["operations"][0]["oplog"] == events["oplog_made"]["oplog"]
     assert events["verified"]["verdict"] == "verified"
     assert events["violation"]["kind"] == "ContractFraudProof"

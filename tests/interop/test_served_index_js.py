@@ -32,7 +32,7 @@ async def vitra(directory: Path, *words: str) -> Any:
 async def serving(directory: Path) -> AsyncIterator[dict[str, Any]]:
     """A node for the directory; gives the line it prints when it is ready."""
     node = await trio.lowlevel.open_process(
-        [VITRA, "--dir", str(directory), "serve", "--listen", "127.0.0.1:0"],
+        [VITRA, "--dir", str(directory), "serve", "--no-swarm", "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE,
     )
     try:

@@ -55,15 +55,17 @@ class Story:
         started = time.monotonic()
         self.output.narrate(
             "A database that a contract rules: anyone can take part, one node executes, and\n"
-            "everyone can check. Three processes on this machine play the parts."
+            "everyone can check. Three processes on this machine play the parts. They find each\n"
+            "other by the database's key, in a network that a fourth one carries."
         )
         async with AsyncExitStack() as processes:
             oplog = await self._make_oplog()
             key = await self._make_database(oplog)
-            address = await self._start_executor(processes)
-            await self._start_participant(processes, key, address)
+            network = await self._start_network(processes)
+            await self._start_executor(processes, network)
+            await self._start_participant(processes, key, network)
             await self._increment()
-            monitor = await self._start_monitor(processes, key, address)
+            monitor = await self._start_monitor(processes, key, network)
             await self._verify()
             await self._cheat()
             await self._catch(monitor)
@@ -91,21 +93,26 @@ class Story:
         self._event("database_made", process="executor", key=key, participants=[oplog])
         return key
 
-    async def _start_executor(self, processes: AsyncExitStack) -> str:
-        self._heading("The executor's node listens for others.")
-        node = await self._start(
-            processes, "executor", "serve", "--listen", "127.0.0.1:0", "--no-swarm"
-        )
+    async def _start_network(self, processes: AsyncExitStack) -> str:
+        self._heading("A node carries a private network, in which others find each other by key.")
+        node = await self._start(processes, "network", "dht", "serve")
         ready = await self._next(node)
-        self._say(f"Process {node.pid} listens on {ready['listen']}, every connection encrypted.")
-        self._event("node_ready", process="executor", pid=node.pid, **ready)
-        address: str = ready["listen"]
+        address: str = ready["address"]
+        self._say(f"Process {node.pid} is that network for now: {address}.")
+        self._event("network_ready", process="network", pid=node.pid, **ready)
         return address
 
-    async def _start_participant(self, processes: AsyncExitStack, key: str, address: str) -> None:
+    async def _start_executor(self, processes: AsyncExitStack, network: str) -> None:
+        self._heading("The executor's node announces the database there.")
+        node = await self._start(processes, "executor", "serve", "--bootstrap", network)
+        ready = await self._next(node)
+        self._say(f"Process {node.pid} is found by the key alone, every connection encrypted.")
+        self._event("node_ready", process="executor", pid=node.pid, **ready)
+
+    async def _start_participant(self, processes: AsyncExitStack, key: str, network: str) -> None:
         self._heading("The participant gets the database by its key.")
-        await self._run("participant", "join", key, "--peer", address)
-        node = await self._start(processes, "participant", "serve", "--no-swarm")
+        await self._run("participant", "join", key, "--bootstrap", network)
+        node = await self._start(processes, "participant", "serve")
         ready = await self._next(node)
         self._say(f"Process {node.pid} has it, each block checked against the key.")
         self._event("node_ready", process="participant", pid=node.pid, **ready)
@@ -123,10 +130,10 @@ class Story:
         _expect(entry["value"] == AMOUNT, "the counter does not hold what was added")
 
     async def _start_monitor(
-        self, processes: AsyncExitStack, key: str, address: str
+        self, processes: AsyncExitStack, key: str, network: str
     ) -> LongProcess:
         self._heading("A third party, the monitor, checks the executor. It needs no permission.")
-        await self._run("monitor", "join", key, "--peer", address)
+        await self._run("monitor", "join", key, "--bootstrap", network)
         monitor = await self._start(processes, "monitor", "monitor")
         event = await self._next(monitor)
         while event["event"] != "validated" or event["operations"] < 1:
