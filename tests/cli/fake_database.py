@@ -9,12 +9,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import trio
+
 from protocol.encoding.msgpack import pack
+from protocol.encoding.paths import parse_path
 from protocol.transparency.frauds import ContractFraudProof as ProtocolProof
-from protocol.transparency.frauds import Violation, ViolationCode
+from protocol.transparency.frauds import Verified, Violation, ViolationCode
+from protocol.transparency.replay_state import START
+from vitra_node.auditing import VerifyReport
 from vitra_node.config import Address
 from vitra_node.contracts.engine import Entry, Method
-from vitra_node.database import Database, VerifyReport
+from vitra_node.database import Database
 from vitra_node.errors import NotAllowed, NotFound
 from vitra_node.frauds import ContractFraudProof
 from vitra_node.ledger.index import HistoryEntry
@@ -51,7 +56,7 @@ class FakeIndex:
     """Values by path; the history is the order of the puts."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    core: Any = field(default_factory=lambda: SimpleNamespace(fork=0))
+    core: Any = field(default_factory=lambda: SimpleNamespace(fork=0, discovery_key=bytes(32)))
 
     @property
     def length(self) -> int:
@@ -85,6 +90,18 @@ class FakeIndex:
     def checkout(self, version: int) -> FakeIndex:
         return self
 
+    def snapshot(self) -> FakeIndex:
+        return self
+
+    def entries(
+        self, gte: bytes, lt: bytes, *, reverse: bool = False
+    ) -> AsyncIterator[tuple[bytes, int, Any]]:
+        found = [
+            (parse_path(path), number, value)
+            for number, (path, value) in enumerate(self.values.items(), 1)
+        ]
+        return AsyncList(sorted((e for e in found if gte <= e[0] < lt), reverse=reverse))
+
     async def get_key(self, key: bytes) -> Entry | None:
         return None
 
@@ -117,7 +134,7 @@ class FakeOplog:
         async def get(seq: int) -> bytes:
             return self.blocks[seq]
 
-        return SimpleNamespace(get=get)
+        return SimpleNamespace(get=get, discovery_key=self.key)
 
 
 @dataclass
@@ -167,12 +184,29 @@ class FakeDatabase:
         self.forks: list[Any] = []
         self.unconfirmed: list[bytes] = []
         self.peers: list[Address] = []
+        self.network: Any = None
         self.calls: list[tuple[str, Any]] = []
         self.made: list[FakeTransaction] = []
         self.refusal: str | None = None
         self.report: VerifyReport | ContractFraudProof = VerifyReport("verified", 4, 12, 0.25)
         self.events: list[Any] = [Validated((), 0, 4), Undecided("CannotFetchOp", "gone", 4)]
         self.kept: list[ContractFraudProof] = [a_fraud()]
+
+    @property
+    def connections(self) -> Any:
+        return SimpleNamespace(
+            open=[
+                SimpleNamespace(
+                    address=str(peer),
+                    remote_public_key=bytes(32),
+                    handshake=None,
+                    initiator=True,
+                    opened_at=trio.current_time(),
+                    session=None,
+                )
+                for peer in self.peers
+            ]
+        )
 
     async def call(self, method: str, params: Any = None) -> FakeTransaction:
         self.calls.append((method, params))
@@ -236,6 +270,12 @@ class FakeDatabase:
             if fraud.id == identifier:
                 return fraud
         raise NotFound(f"There is no fraud proof {identifier} here.")
+
+    async def verify_transaction(self, tx: Any) -> Verified:
+        return Verified(START)
+
+    async def prove_transaction(self, tx: Any) -> list[Any]:
+        return []
 
     async def connect(self, host: str, port: int) -> None:
         self.peers.append(Address(host, port))

@@ -117,7 +117,10 @@ def test_describe_tells_the_table(raw: RawClient) -> None:
     table = raw.ask("api.describe", {})["result"]
     assert {method["name"] for method in table["methods"]} == set(METHODS)
     get = next(method for method in table["methods"] if method["name"] == "index.get")
-    assert get["params"] == [{"name": "path", "kind": "text", "required": True}]
+    assert get["params"] == [
+        {"name": "path", "kind": "text", "required": True},
+        {"name": "version", "kind": "count", "required": False},
+    ]
     assert get["changes"] is False
 
 
