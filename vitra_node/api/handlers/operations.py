@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from protocol.encoding.paths import SYSTEM_PREFIX, format_key
 
@@ -13,6 +13,9 @@ from ...errors import UsageProblem
 from ..backups import back_up
 from ..json_values import to_json
 from ..session import Session
+
+if TYPE_CHECKING:
+    from ...ledger.index import Index
 
 # Keys are UTF-8, in which this byte has no place.
 ALL_KEYS_END = b"\xff"
@@ -29,13 +32,12 @@ async def backup(session: Session, *, file: str, passphrase: str | None = None) 
 @asynccontextmanager
 async def export(session: Session, *, everything: bool = False) -> AsyncIterator[Any]:
     """All entries of the index as it is now, in order; with ``everything``, the protocol's too."""
-
     session.require_data()
-    index = session.database.index.snapshot()
+    async with aclosing(_entries(session.database.index.snapshot(), everything)) as entries:
+        yield entries
 
-    async def entries() -> AsyncIterator[Any]:
-        async for key, seq, value in index.entries(b"", ALL_KEYS_END):
-            if everything or not key.startswith(SYSTEM_PREFIX):
-                yield {"path": format_key(key), "seq": seq, "value": to_json(value)}
 
-    yield entries()
+async def _entries(index: Index, everything: bool) -> AsyncGenerator[Any, None]:
+    async for key, seq, value in index.entries(b"", ALL_KEYS_END):
+        if everything or not key.startswith(SYSTEM_PREFIX):
+            yield {"path": format_key(key), "seq": seq, "value": to_json(value)}
