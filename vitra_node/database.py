@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
-from protocol.encoding.paths import CONTRACT_SOURCE, format_key
+from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.log_frauds import LogFraudProof
 from protocol.transparency.result_proof import ResultProof
@@ -397,22 +397,6 @@ class Database:
           NotFound: that block sets no contract source.
           NotAllowed: it is the one in force, or this node has no oplog that counts.
         """
-        path = format_key(CONTRACT_SOURCE)
-        if to is not None:
-            found = [entry async for entry in self.index.history(start=to, end=to + 1)]
-            if not any(entry.path == path and entry.type == "put" for entry in found):
-                raise NotFound(
-                    f"Index block {to} sets no contract source.",
-                    unchanged="Nothing was published.",
-                    advice="See those that do with `vitra rollback`.",
-                )
-        in_force = await self.index.get_key(CONTRACT_SOURCE)
-        if to is not None and in_force is not None and in_force.seq == to:
-            raise NotAllowed(
-                f"Index block {to} holds the contract source in force.",
-                unchanged="Nothing was published.",
-                advice="See the earlier ones with `vitra rollback`.",
-            )
         return await self._participant.vote(to)
 
     async def rollback_votes(self) -> dict[bytes, int]:

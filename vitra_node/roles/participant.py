@@ -7,6 +7,7 @@ from collections.abc import Callable
 from blake3 import blake3
 
 from protocol.encoding.msgpack import pack
+from protocol.encoding.paths import CONTRACT_SOURCE, format_key
 from protocol.errors import LocalProtocolError
 from protocol.transparency.operations import decode_operation_untrusted
 from protocol.transparency.rollback import ROLLBACK, rollback_operation
@@ -81,6 +82,7 @@ class Participant:
 
     async def vote(self, to: int | None) -> Transaction:
         """Publish a vote for an earlier contract source; see ``Database.rollback``."""
+        await self._check_source(to)
         operation = rollback_operation(to)
         blocks = _pack_operations(ROLLBACK, [operation])
         oplog = self._writable_oplog("rollback")
@@ -102,6 +104,25 @@ class Participant:
         place = self._ids.get(raw)
         record = None if place is None else self._table.get(place)
         return None if record is None else decode_transaction(tx, record, self._index)
+
+    async def _check_source(self, to: int | None) -> None:
+        """A vote is for a source of the past, or takes the last one back."""
+        path = format_key(CONTRACT_SOURCE)
+        if to is not None:
+            found = [entry async for entry in self._index.history(start=to, end=to + 1)]
+            if not any(entry.path == path and entry.type == "put" for entry in found):
+                raise NotFound(
+                    f"Index block {to} sets no contract source.",
+                    unchanged="Nothing was published.",
+                    advice="See those that do with `vitra rollback`.",
+                )
+        in_force = await self._index.get_key(CONTRACT_SOURCE)
+        if to is not None and in_force is not None and in_force.seq == to:
+            raise NotAllowed(
+                f"Index block {to} holds the contract source in force.",
+                unchanged="Nothing was published.",
+                advice="See the earlier ones with `vitra rollback`.",
+            )
 
     async def _check_method(self, source: str, method: str) -> None:
         if method in RESERVED_METHODS:
