@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ class ContractFraudProof(ContractViolated):
     """The executor published something that the contract does not produce.
 
     Attributes:
-      id: names the proof in this directory, the hash of its content.
+      id: names the proof in this directory, the hash of what it claims.
       proof: what was found, with the facts that show it.
       file: where the proof was written, None for a database in memory.
       operations: how many operations were verified before it; None for a proof read from its file.
@@ -80,7 +80,10 @@ KeptFraud: TypeAlias = ContractFraudProof | LogForkFraudProof
 
 @dataclass
 class FraudStore:
-    """The proofs of one directory, each once, named by the hash of its content."""
+    """The proofs of one directory, each violation once, named by the hash of what it claims.
+
+    The same violation seen under another head of the log is no other violation.
+    """
 
     directory: Path | None
     _in_memory: dict[str, str] = field(default_factory=dict)
@@ -91,7 +94,8 @@ class FraudStore:
         Raises:
           StoreDamaged: the file cannot be written.
         """
-        name, path = self._write(proof.to_json() + "\n")
+        claim = replace(proof, length=0, runtime_id=None, evidence=None).to_json()
+        name, path = self._write(claim, proof.to_json() + "\n", proof.evidence is not None)
         return ContractFraudProof(name, proof, path, operations)
 
     def add_log_fraud(self, proof: LogFraudProof, whose: str | None) -> LogForkFraudProof:
@@ -100,19 +104,21 @@ class FraudStore:
         Raises:
           StoreDamaged: the file cannot be written.
         """
-        name, path = self._write(proof.to_json() + "\n")
+        text = proof.to_json() + "\n"
+        name, path = self._write(text, text, False)
         return log_fraud(name, proof, path, whose)
 
-    def _write(self, text: str) -> tuple[str, Path | None]:
-        """Keep a proof's text; gives its name and file."""
-        name = blake3(text.encode()).hexdigest()[:32]
+    def _write(self, claim: str, text: str, is_better: bool) -> tuple[str, Path | None]:
+        """Keep a proof's text; gives its name and file. One that is better replaces another."""
+        name = blake3(claim.encode()).hexdigest()[:32]
         if self.directory is None:
-            self._in_memory[name] = text
+            if is_better or name not in self._in_memory:
+                self._in_memory[name] = text
             return name, None
         path = self.directory / f"{name}.json"
         try:
             self.directory.mkdir(mode=0o700, exist_ok=True)
-            if not path.exists():
+            if is_better or not path.exists():
                 write_file_atomically(path, text.encode())
         except OSError as error:
             raise StoreDamaged(f"The proof cannot be written to {path}: {error}.") from error
