@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import signal
 from functools import partial
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
+
+# A job in the background of a shell is told to ignore Ctrl-C, and so would be all that it starts.
+# What the tests interrupt has to listen, wherever they run.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ WITH_ARGUMENTS: dict[str, Decode] = {
 ELSEWHERE = {
     "dht.holepunch_payload.open_holepunch_untrusted": "tests/property/test_dht_decoders.py",
     "dht.records.verify_announce_untrusted": "tests/vectors/test_dht_codecs.py",
+    "hyperbee.key_proof.check_key_untrusted": "tests/property/test_hyperbee_key_proofs.py",
     "hypercore.block_proof.fold_block_untrusted": "tests/property/test_replication_codec.py",
     "hypercore.capability.check_open_untrusted": "tests/vectors/test_replication_messages.py",
     "hypercore.contradiction.check_head_untrusted": "tests/property/test_heads.py",

@@ -119,9 +119,11 @@ class Monitor:
 
     async def run(self) -> None:
         """Replay until a violation is found."""
-        async with self._send, trio.open_nursery() as nursery:
-            nursery.start_soon(self._follow_index, nursery.cancel_scope)
-            await self._tell_forks(nursery.cancel_scope)
+        # Closed without a checkpoint: one that is cancelled would take the place of a failure.
+        with self._send:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._follow_index, nursery.cancel_scope)
+                await self._tell_forks(nursery.cancel_scope)
 
     async def _follow_index(self, scope: trio.CancelScope) -> None:
         while True:
