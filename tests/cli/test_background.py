@@ -53,8 +53,7 @@ def directory(tmp_path: Path, database: Path) -> Iterator[Path]:
 def stop_if_running(directory: Path) -> None:
     try:
         with ControlClient.connect(directory) as client:
-            client.call("node.stop")
-            client.wait_until_closed()
+            client.stop_node()
     except NotFound:
         pass
 

@@ -57,8 +57,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
     yield data
     try:
         with ControlClient.connect(data) as client:
-            client.call("node.stop")
-            client.wait_until_closed()
+            client.stop_node()
     except NotFound:
         pass
 

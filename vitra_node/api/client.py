@@ -99,6 +99,16 @@ class ControlClient:
             while self._socket.recv(_RECEIVE_BYTES):
                 pass
 
+    def stop_node(self) -> None:
+        """Stop the node; returns when its directory is free.
+
+        A node that somebody else is stopping may close the connection before it answers; it is gone
+        then as well, and nothing is raised.
+        """
+        with suppress(ConnectionEnded):
+            self.call("node.stop")
+            self.wait_until_closed()
+
     def interrupt(self) -> None:
         """Let whoever waits for this client in another thread see the connection as lost."""
         with suppress(OSError):

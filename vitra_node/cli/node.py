@@ -19,10 +19,10 @@ from .settings import Settings, takes_settings
 def stop(settings: Settings) -> None:
     """Stop the node of this directory; returns when the directory is free again."""
     with ControlClient.connect(settings.directory) as client:
-        answer = client.call("node.stop")
-        client.wait_until_closed()
-    settings.output.result(answer, None)
-    settings.output.narrate(f"The node (process {answer['pid']}) has stopped.")
+        pid = client.node["pid"]
+        client.stop_node()
+    settings.output.result({"pid": pid, "stopping": True}, None)
+    settings.output.narrate(f"The node (process {pid}) has stopped.")
 
 
 @click.command()

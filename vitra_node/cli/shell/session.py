@@ -119,8 +119,7 @@ class ShellSession:
         self._tell_listeners(served=False)
         if client is not None:
             with client:
-                client.call("node.stop")
-                client.wait_until_closed()
+                client.stop_node()
         if self._holder is not None:
             self._holder.close()
             self._holder = None
