@@ -23,9 +23,11 @@ from .ledger.oplogs import OplogSet
 from .log_frauds import LogForkFraudProof, log_fraud
 from .nursery import open_owned_nursery
 from .roles.auditor import Auditor, StoredOperations
+from .roles.checkpoints import Checkpoints
 from .roles.evidence import prove_violation
 from .roles.monitor import Monitor
 from .roles.result_proofs import prove_result, verify_one
+from .storage.records import Records
 from .transactions import Transaction
 
 log = logging.getLogger("vitra.database")
@@ -58,6 +60,7 @@ class Auditing:
 
     Args:
       cache: where compiled contracts are kept, None for nowhere.
+      records: where monitors leave how far they came.
       is_connected: whether there is a peer to ask.
 
     Attributes:
@@ -71,6 +74,7 @@ class Auditing:
         runner: ContractRunner,
         frauds: FraudStore,
         cache: Path | None,
+        records: Records,
         is_connected: Callable[[], bool],
     ) -> None:
         self.frauds = frauds
@@ -78,6 +82,7 @@ class Auditing:
         self._oplogs = oplogs
         self._runner = runner
         self._cache = cache
+        self._checkpoints = Checkpoints(records, index.core)
         self._is_connected = is_connected
         self._forks: dict[bytes, LogForkFraudProof] = {}
         self._monitors: list[Monitor] = []
@@ -145,9 +150,13 @@ class Auditing:
 
     @asynccontextmanager
     async def monitor(self) -> AsyncIterator[Monitor]:
-        """Verify the index from its beginning and then as it grows; iterate for the events."""
+        """Verify the index and then what it grows by; iterate for the events.
+
+        It begins where an earlier monitor of this store ended, if the index still extends the head
+        that was verified then; else at the beginning.
+        """
         auditor = Auditor(self._index, StoredOperations(self._oplogs), self._runner)
-        monitor = Monitor(self._index.core, auditor, self._keep_violation)
+        monitor = Monitor(self._index.core, auditor, self._keep_violation, self._checkpoints)
         for proof in self._forks.values():
             monitor.forked(proof)
         self._monitors.append(monitor)

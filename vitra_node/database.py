@@ -20,9 +20,9 @@ from protocol.transparency.result_proof import ResultProof
 from .auditing import Auditing, VerifyReport
 from .config import Address, DirectoryConfig, read_config, write_config
 from .contracts.engine import Method, Value
-from .errors import NotAllowed, NotFound, UsageProblem
+from .errors import NotAllowed, NotFound
 from .frauds import DIRECTORY_NAME, FraudStore, KeptFraud
-from .key_text import parse_key
+from .key_text import as_key
 from .ledger.console import ContractConsole, ContractNews
 from .ledger.contract_runner import ContractRunner
 from .ledger.genesis import create_index
@@ -90,6 +90,7 @@ class Database:
             runner,
             FraudStore(None if directory is None else directory / DIRECTORY_NAME),
             None if directory is None else directory / CACHE_NAME,
+            store.records,
             lambda: bool(self._peers.connected),
         )
         self._console = ContractConsole(core.key, self._milliseconds, watch)
@@ -132,9 +133,9 @@ class Database:
           NotAllowed: the directory has a database already; it was not changed.
           StoreInUse: another process holds the directory.
         """
-        keys = [_as_key(key) for key in participants]
+        keys = [as_key(key) for key in participants]
         path = None if directory is None else Path(directory)
-        async with _open_runner(path, world) as runner:
+        async with _runner(path, world) as runner:
             compiled = await runner.compiled(contract)
             if path is not None and read_config(path).key is not None:
                 raise NotAllowed(
@@ -177,7 +178,7 @@ class Database:
         """
         path = None if directory is None else Path(directory)
         config = DirectoryConfig() if path is None else read_config(path)
-        wanted = config.key if key is None else _as_key(key)
+        wanted = config.key if key is None else as_key(key)
         if wanted is None:
             raise NotFound(
                 f"There is no database in {path}.",
@@ -190,7 +191,7 @@ class Database:
                 advice="Choose another directory for this one.",
             )
         async with (
-            _open_runner(path, world) as runner,
+            _runner(path, world) as runner,
             Corestore.open(path, passphrase=passphrase, world=world) as store,
         ):
             core = await store.get(key=wanted, allow_truncation=False)
@@ -335,7 +336,7 @@ class Database:
         """
         oplog = None
         if key is not None:
-            wanted = _as_key(key)
+            wanted = as_key(key)
             oplog = self._oplogs.find(wanted) if wanted in self._own.all() else None
             if oplog is None:
                 raise NotAllowed(
@@ -357,7 +358,7 @@ class Database:
         Raises:
           NotFound: we have no such oplog.
         """
-        wanted = _as_key(key)
+        wanted = as_key(key)
         if wanted not in self._own.all():
             raise NotFound(
                 f"Oplog {wanted.hex()} is not our own.", unchanged="Nothing was changed."
@@ -433,7 +434,7 @@ class Database:
         return await self.auditing.prove_transaction(tx)
 
     def monitor(self) -> AbstractAsyncContextManager[Monitor]:
-        """Verify the index from its beginning and then as it grows; iterate for the events."""
+        """Verify the index, then what it grows by; iterate for the events. See ``Auditing``."""
         return self.auditing.monitor()
 
     def frauds(self) -> list[KeptFraud]:
@@ -583,16 +584,6 @@ class Database:
             await core.wait_for_length(length + 1)
 
 
-@asynccontextmanager
-async def _open_runner(directory: Path | None, world: World) -> AsyncIterator[ContractRunner]:
+def _runner(directory: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:
     cache = None if directory is None else directory / CACHE_NAME
-    async with ContractRunner.open(cache, world=world) as runner:
-        yield runner
-
-
-def _as_key(key: bytes | str) -> bytes:
-    if isinstance(key, str):
-        return parse_key(key)
-    if len(key) != 32:
-        raise UsageProblem("A key has 32 bytes.", unchanged="Nothing was changed.")
-    return key
+    return ContractRunner.open(cache, world=world)

@@ -36,6 +36,17 @@ def parse_key(text: str) -> bytes:
     )
 
 
+def as_key(key: bytes | str) -> bytes:
+    """The 32 bytes of a key given as bytes or as text; raises UsageProblem when it is none."""
+    if isinstance(key, str):
+        return parse_key(key)
+    if len(key) != KEY_BYTES:
+        raise UsageProblem(
+            f"A key has {KEY_BYTES} bytes, not {len(key)}.", unchanged="Nothing was changed."
+        )
+    return key
+
+
 def format_z32(key: bytes) -> str:
     """A 32-byte key as 52 letters of z-base-32."""
     number = int.from_bytes(key, "big") << _PADDING_BITS

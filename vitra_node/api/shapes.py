@@ -175,6 +175,7 @@ def event_shape(event: MonitorEvent) -> dict[str, Any]:
             "operations": event.operations,
             "index_length": event.index_length,
             "acks": [{"oplog": ack.origin.hex(), "seq": ack.seq} for ack in event.acks],
+            "resumed": event.resumed,
         }
     if isinstance(event, ViolationFound):
         fraud = event.proof

@@ -166,7 +166,8 @@ def _report_text(report: dict[str, Any]) -> str:
 def _event_text(event: dict[str, Any]) -> str:
     if event["event"] == "validated":
         operations = counted(event["operations"], "operation")
-        return f"validated: {operations}, {event['index_length']} index blocks"
+        word = "validated before" if event.get("resumed") else "validated"
+        return f"{word}: {operations}, {event['index_length']} index blocks"
     if event["event"] in ("violation", "fork"):
         return (
             f"{event['event']}: {event['kind']} {event['code']}: {safe_text(event['reason'])}\n"

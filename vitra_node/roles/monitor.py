@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import trio
 
 from protocol.transparency import replay_requests
-from protocol.transparency.frauds import CannotTell, Verified, Violated
+from protocol.transparency.frauds import (
+    CannotTell,
+    UncertaintyCode,
+    Verdict,
+    Verified,
+    Violated,
+)
 from protocol.transparency.records import Ack
 from protocol.transparency.replay_state import START, ReplayState
 
@@ -17,6 +23,10 @@ from ..frauds import ContractFraudProof
 from ..log_frauds import LogForkFraudProof
 from ..storage.hypercore import Hypercore
 from .auditor import Auditor
+from .checkpoints import Checkpoints
+
+# How often a monitor writes down how far it is: what a crash costs it at most is this much work.
+CHECKPOINT_SECONDS = 2.0
 
 # Events that nobody has read yet; the replay waits behind them.
 MAX_UNREAD_EVENTS = 64
@@ -30,11 +40,14 @@ class Validated:
       acks: the acks of these operations, none for the genesis.
       operations: how many were verified since the beginning.
       index_length: up to where the index is verified.
+      resumed: an earlier monitor verified all this, under a head that the index still extends;
+        only the first event can say so, and has no acks.
     """
 
     acks: tuple[Ack, ...]
     operations: int
     index_length: int
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +106,13 @@ class Monitor:
         core: Hypercore,
         auditor: Auditor,
         keep: Callable[[Violated, int], Awaitable[ContractFraudProof]],
+        checkpoints: Checkpoints,
     ) -> None:
-        self.state: ReplayState = START
+        resumed = checkpoints.load()
+        self.state: ReplayState = START if resumed is None else resumed
+        self._checkpoints = checkpoints
+        self._is_resumed = resumed is not None
+        self._progress = trio.Event()
         self._core = core
         self._auditor = auditor
         self._keep = keep
@@ -121,11 +139,25 @@ class Monitor:
         """Replay until a violation is found."""
         # Closed without a checkpoint: one that is cancelled would take the place of a failure.
         with self._send:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._follow_index, nursery.cancel_scope)
-                await self._tell_forks(nursery.cancel_scope)
+            try:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._follow_index, nursery.cancel_scope)
+                    nursery.start_soon(self._save_now_and_then)
+                    await self._tell_forks(nursery.cancel_scope)
+            finally:
+                self._checkpoints.save(self.state)
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await self._progress.wait()
+            self._progress = trio.Event()
+            self._checkpoints.save(self.state)
+            await trio.sleep(CHECKPOINT_SECONDS)
 
     async def _follow_index(self, scope: trio.CancelScope) -> None:
+        if self._is_resumed:
+            state = self.state
+            await self._send.send(Validated((), state.operations, state.position, True))
         while True:
             await self._core.wait_for_length(max(self.state.position, 1))
             length = self._core.length
@@ -148,6 +180,8 @@ class Monitor:
     async def _replay(self, length: int) -> bool:
         """Replay up to a length; False when there is nothing more to find."""
         verdict = await self._auditor.run(length, self.state, on_validated=self._on_validated)
+        if self._is_resumed and _may_be_the_checkpoints_fault(verdict):
+            verdict = await self._from_the_start(length)
         self.state = verdict.state
         if isinstance(verdict, Violated):
             await self._send.send(ViolationFound(await self._keep(verdict, length)))
@@ -161,6 +195,19 @@ class Monitor:
             assert isinstance(verdict, Verified)
         return True
 
+    async def _from_the_start(self, length: int) -> Verdict:
+        """Nobody is accused on the word of a checkpoint: replay all that it spared us."""
+        self._is_resumed = False
+        self._checkpoints.drop("what follows it breaks a rule, and that is looked at twice")
+        return await self._auditor.run(length, on_validated=self._on_validated)
+
     async def _on_validated(self, news: replay_requests.Validated) -> None:
-        state = news.state
+        self.state = state = news.state
+        self._progress.set()
         await self._send.send(Validated(news.acks, state.operations, state.position))
+
+
+def _may_be_the_checkpoints_fault(verdict: Verdict) -> bool:
+    if isinstance(verdict, CannotTell):
+        return verdict.code is UncertaintyCode.UNEXPECTED_SEQ
+    return isinstance(verdict, Violated)

@@ -42,6 +42,10 @@ class Records:
         """
         await self._committer.commit(as_writes(records))
 
+    def submit(self, records: Iterable[Record]) -> None:
+        """The same without waiting: they are durable soon, at the latest when the store closes."""
+        self._committer.submit(as_writes(records))
+
 
 class RecordTable:
     """One table: keys of at most ``MAX_RECORD_KEY_BYTES``, ordered as bytes, with their values."""
