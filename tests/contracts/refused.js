@@ -27,12 +27,8 @@ function F () { return new.target === undefined } return F()
 return /(?<=a)b/.test('ab')
 //# lookbehind_negative 1:8
 return /(?<!a)b/.test('cb')
-//# named_group 1:8
-return /(?<y>\d+)/.exec('2022').groups.y
 //# unicode_property 1:8
 return /\p{Lu}/u.test('É')
-//# sticky 1:11
-const r = /a/y; return r.test('aa')
 //# match_indices 1:8
 return /a/d.exec('ba').indices[0]
 //# proxy 1:12
@@ -79,3 +75,7 @@ let \u0061b = 1; return ab
 const o = { ...{}, get a () { return 1 } }; return o.a
 //# var_like_parameter 1:34
 function * g (a = 1) { try { var a = 2; yield a } finally {} } return [...g()]
+//# group_name_beyond 1:8
+return /(?<é>a)/.exec('a').groups.é
+//# unicode_flag_at_run_time_class 1:8
+return /[\p{L}]/u.test('a')

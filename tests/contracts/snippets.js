@@ -1,7 +1,6 @@
 // One-feature programs, run here and in Node: each is the body of an async function that returns a
 // JSON value. What it returns or throws must be the same in both; texts of errors may differ, names
 // not. `//# name` begins the next.
-
 //# arrow
 const f = x => x + 1; const g = (a, b) => { return a * b }; return [f(1), g(2, 3)]
 //# arrow_this
@@ -587,7 +586,6 @@ const log = []; const f = x => { log.push(x); return x }; const o = {}; o[f('k')
 const sign = x => Object.is(x, -0) ? '-0' : String(x); return [Math.atan2(-0, -0), Math.atan2(-0, 0), Math.atan2(0, -0), Math.sin(-0), Math.tan(-0), Math.asin(-0), Math.atan(-0), Math.sinh(-0), Math.tanh(-0), Math.cbrt(-0), Math.expm1(-0), Math.log1p(-0), Math.round(-0.2), Math.ceil(-0.5), Math.trunc(-0.5), Math.max(-0, 0), Math.min(0, -0), Math.sqrt(-0), (-0) ** 3, (-0) ** -3, (-0) ** 2, Math.pow(-0, -2), Math.hypot(-0), Math.fround(-0), Math.sign(-0), Math.abs(-0)].map(sign)
 //# math_arguments
 return [Math.max(1, '3', null), Math.hypot(3, 4, 12), Math.hypot(), Math.hypot(NaN, Infinity), Math.pow('2', '3'), Math.atan2('1', 1), Math.exp(), Math.log('x'), 2 ** '3', Math.sqrt('16')].map(String)
-
 //# holes_rest
 const l = [1, , 3, , 5]; const [a, ...r] = l; let s; [, ...s] = l; return [0 in r, 2 in r, 0 in s, r.length]
 //# holes_spread
@@ -598,3 +596,7 @@ const l = [1]; l.push(l, [l, 2]); const o = { toString () { return l.join('-') }
 function * g (x, y = 5) { var z = y; var { w = 1 } = {}; yield z + w } return [...g(1)]
 //# index_of_holes
 const l = [, undefined]; return [l.indexOf(undefined), l.includes(undefined), l.findIndex(x => x === undefined)]
+//# find_changed
+const a = [1, 2]; return [a.find(x => a.unshift(7)), a.findLast(x => a.unshift(8)), a]
+//# declared_in_blocks
+function f (a) { var a; function a2 () { return 1 } function a2 () { return 2 } { function a2 () { return 3 } } return a2() } try { throw 1 } catch (e) { var e = 2 } { let x = 1; { let x = 2 } } return [f(1), e === undefined]

@@ -1,4 +1,4 @@
-"""The one-feature programs of ``snippets.js`` and ``refused.js``, by name."""
+"""The one-feature programs of ``snippets.js`` and its neighbours, by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def _read(file: str) -> dict[str, str]:
 
 
 # Their results are those of Node.
-SNIPPETS = _read("snippets.js")
+SNIPPETS = {**_read("snippets.js"), **_read("pattern_snippets.js")}
 # Refused, by name with the place: ``bigint 1:8``.
 REFUSED_SNIPPETS = _read("refused.js")

@@ -4,13 +4,14 @@ Map of the package, in the order of the work:
 
 - ``syntax``   parses (tree-sitter) and finds syntax errors; positions and refusals.
 - ``refusals`` refuses what cannot run, each with its line and column.
+- ``early_errors`` and ``declarations`` refuse what the standard forbids beyond its grammar.
 - ``names``    refuses globals that a contract has not, and names that are ours.
 - ``fuel``     says what each round of a loop or call of a function costs.
 - ``scopes``   finds variables that may be read before their declaration.
 - ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
 - ``emitter``  writes the program again, without moving lines; the rules are in ``functions``
   (coroutines, fuel), ``loops`` (fuel), ``clauses`` (catch guards), ``chains`` (``?.``, ``??``,
-  logical assignment), ``literals`` and ``variables``.
+  logical assignment), ``literals``, ``regex`` and ``variables``.
 - ``patterns`` translates regular expressions after the second stage.
 - ``output``   the written text, and the way back from a position in it to the source.
 - ``coverage`` says where marks stand that tell which lines run.

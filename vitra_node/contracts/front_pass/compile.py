@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from . import (
     chains,
     clauses,
+    declarations,
+    early_errors,
     exports,
     functions,
     literals,
     loops,
     names,
     refusals,
+    regex,
     variables,
 )
 from .emitter import Emitter, Rule, expression_statement
@@ -27,6 +30,7 @@ _RULES: dict[str, Rule] = {
     **clauses.RULES,
     **chains.RULES,
     **literals.RULES,
+    **regex.RULES,
     **variables.RULES,
 }
 
@@ -80,7 +84,9 @@ def run(text: str, *, cover: bool = False) -> FrontPass:
     """
     source = Source(text)
     refusals.check(source)
+    early_errors.check(source)
     names.check(source)
+    declarations.check(source)
     found = exports.find(source)
     emitter = Emitter(source, find_checks(source), _RULES, cover=cover)
     output = Output(source.data, emitter.program())

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from .syntax import FUNCTIONS, Source, items, parameters_of, walk
+from .syntax import FUNCTIONS, Source, items, names_in, parameters_of, walk
 
-_BINDING_NAMES = frozenset({"identifier", "shorthand_property_identifier_pattern"})
 _REFERENCES = frozenset({"identifier", "shorthand_property_identifier"})
 _BLOCKS = frozenset(
     {"statement_block", "for_statement", "for_in_statement", "switch_body", "catch_clause"}
@@ -97,7 +96,7 @@ class _Resolver:
         if node.type in FUNCTIONS:
             scope = _Scope(node, outer, node)
             for parameter in parameters_of(node):
-                for name in _names_in(parameter):
+                for name in names_in(parameter):
                     scope.names[self._source.text(name)] = Binding(self._source.text(name))
             return scope
         if node.type in _BLOCKS:
@@ -110,7 +109,7 @@ class _Resolver:
         """Declare what belongs to exactly this scope."""
         if node.type == "catch_clause":
             parameter = node.child_by_field_name("parameter")
-            for name in [] if parameter is None else _names_in(parameter):
+            for name in [] if parameter is None else names_in(parameter):
                 scope.names[self._source.text(name)] = Binding(self._source.text(name))
             return
         if node.type == "for_in_statement":
@@ -132,7 +131,7 @@ class _Resolver:
         right = node.child_by_field_name("right")
         if node.child_by_field_name("kind") is None or left is None or right is None:
             return
-        for name in _names_in(left):
+        for name in names_in(left):
             text = self._source.text(name)
             scope.names[text] = Binding(text, name.start_byte, right.end_byte, None)
 
@@ -142,7 +141,7 @@ class _Resolver:
             if inner.type == "variable_declaration":
                 for declarator in items(inner):
                     target = declarator.child_by_field_name("name")
-                    for name in [] if target is None else _names_in(target):
+                    for name in [] if target is None else names_in(target):
                         text = self._source.text(name)
                         scope.names.setdefault(text, Binding(text))
         for statement in items(node):
@@ -156,9 +155,8 @@ class _Resolver:
         if node.type == "lexical_declaration":
             for declarator in items(node):
                 target = declarator.child_by_field_name("name")
-                for name in [] if target is None else _names_in(target):
+                for name in [] if target is None else names_in(target):
                     text = self._source.text(name)
-                    self._check_new(name, scope)
                     scope.names[text] = Binding(
                         text, name.start_byte, declarator.end_byte, declarator
                     )
@@ -168,20 +166,9 @@ class _Resolver:
             return
         text = self._source.text(named)
         if node.type == "class_declaration":
-            self._check_new(named, scope)
             scope.names[text] = Binding(text, named.start_byte, node.end_byte, node)
         elif node.type in ("function_declaration", "generator_function_declaration"):
             scope.names[text] = Binding(text)
-
-    def _check_new(self, name: Node, scope: _Scope) -> None:
-        """``let``, ``const`` and ``class`` share their name with nothing in their scope."""
-        text = self._source.text(name)
-        scopes = [scope]
-        if scope.parent is not None and scope.node.parent == scope.parent.node == scope.function:
-            # The body of a function and its parameters.
-            scopes.append(scope.parent)
-        if any(text in one.names for one in scopes):
-            raise self._source.refusal(f"{text} is declared twice", name)
 
     def _note_call(self, node: Node, scope: _Scope | None) -> None:
         function = scope.function if scope is not None else None
@@ -261,25 +248,6 @@ def _own_nodes(node: Node) -> Iterator[Node]:
             stack.extend(inner.children)
 
 
-def _names_in(pattern: Node) -> Iterator[Node]:
-    """The names a pattern binds, without those in its defaults and computed keys."""
-    stack = [pattern]
-    while stack:
-        node = stack.pop()
-        if node.type in _BINDING_NAMES:
-            yield node
-        elif node.type in ("assignment_pattern", "object_assignment_pattern"):
-            left = node.child_by_field_name("left")
-            if left is not None:
-                stack.append(left)
-        elif node.type == "pair_pattern":
-            value = node.child_by_field_name("value")
-            if value is not None:
-                stack.append(value)
-        else:
-            stack.extend(node.named_children)
-
-
 def _outermost_function(node: Node, owner: Node) -> Node:
     """The function directly below ``owner`` that the node is in."""
     found = node
@@ -306,4 +274,4 @@ def _is_pattern_target(node: Node, declaration: Node | None) -> bool:
     if declaration is None:
         return False
     target = declaration.child_by_field_name("name")
-    return target is not None and any(name == node for name in _names_in(target))
+    return target is not None and any(name == node for name in names_in(target))

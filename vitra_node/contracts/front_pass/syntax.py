@@ -141,6 +141,28 @@ def items(node: Node) -> list[Node]:
 
 COMMENTS = frozenset({"comment", "html_comment"})
 
+_BINDING_NAMES = frozenset({"identifier", "shorthand_property_identifier_pattern"})
+
+
+def names_in(pattern: Node) -> Iterator[Node]:
+    """The names a pattern binds, without those in its defaults and computed keys."""
+    stack = [pattern]
+    while stack:
+        node = stack.pop()
+        if node.type in _BINDING_NAMES:
+            yield node
+        elif node.type in ("assignment_pattern", "object_assignment_pattern"):
+            left = node.child_by_field_name("left")
+            if left is not None:
+                stack.append(left)
+        elif node.type == "pair_pattern":
+            value = node.child_by_field_name("value")
+            if value is not None:
+                stack.append(value)
+        elif node.type not in ("member_expression", "subscript_expression"):
+            stack.extend(reversed(node.named_children))
+
+
 FUNCTIONS = frozenset(
     {
         "function_declaration",

@@ -11,6 +11,7 @@ var LONE_HALVES = /[\ue000-\ue3ff][\ue400-\ue7ff]|[\ue000-\ue7ff]/g
 var nativeCharCodeAt = String.prototype.charCodeAt
 var nativeFromCharCode = String.fromCharCode
 var nativeReplace = String.prototype.replace
+var nativeSplit = String.prototype.split
 
 function hasHalves (text) {
   return nativeTest.call(HALVES, text)

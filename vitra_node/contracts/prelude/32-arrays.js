@@ -127,15 +127,13 @@ hidden(ArrayPrototype, {
     return false
   },
   find: function find (test, self) {
-    var at = findIndex(this, test, self)
-    return at === -1 ? undefined : this[at]
+    return search(this, test, self).value
   },
-  findIndex: function (test, self) { return findIndex(this, test, self) },
+  findIndex: function (test, self) { return search(this, test, self).at },
   findLast: function findLast (test, self) {
-    var at = findLastIndex(this, test, self)
-    return at === -1 ? undefined : this[at]
+    return searchBackwards(this, test, self).value
   },
-  findLastIndex: function (test, self) { return findLastIndex(this, test, self) },
+  findLastIndex: function (test, self) { return searchBackwards(this, test, self).at },
   fill: function fill (value, start, end) {
     var length = toLength(this.length)
     var to = relativeIndex(end, length, length)
@@ -199,23 +197,26 @@ function copied (array) {
   return out
 }
 
-function findIndex (array, test, self) {
+// The value is the one that was tested; the test may have changed the array.
+function search (array, test, self) {
   needsFunction(test)
   var length = toLength(array.length)
   for (var i = 0; i < length; i++) {
     tick()
-    if (test.call(self, array[i], i, array)) return i
+    var value = array[i]
+    if (test.call(self, value, i, array)) return { at: i, value: value }
   }
-  return -1
+  return { at: -1, value: undefined }
 }
 
-function findLastIndex (array, test, self) {
+function searchBackwards (array, test, self) {
   needsFunction(test)
   for (var i = toLength(array.length) - 1; i >= 0; i--) {
     tick()
-    if (test.call(self, array[i], i, array)) return i
+    var value = array[i]
+    if (test.call(self, value, i, array)) return { at: i, value: value }
   }
-  return -1
+  return { at: -1, value: undefined }
 }
 
 function flatten (source, depth, out) {

@@ -84,17 +84,19 @@ hidden(String.prototype, {
     if (isRegExp(pattern) && !pattern.global) {
       throw new TypeError('String.prototype.matchAll called with a non-global RegExp argument')
     }
-    var search = isRegExp(pattern) ? new NativeRegExp(pattern.source, pattern.flags) : new RegExp(pattern, 'g')
+    chargeText(text)
+    var search = isRegExp(pattern) ? copyPattern(pattern) : new RegExp(pattern, 'g')
     if (isRegExp(pattern)) search.lastIndex = pattern.lastIndex
     var done = false
     return makeIterator(function () {
       tick()
-      var match = done ? null : search.exec(text)
+      var match = done ? null : execPattern(search, text)
       if (match === null) {
         done = true
         return { value: undefined, done: true }
       }
-      if (match[0] === '') search.lastIndex++
+      charge(ENTRY_FUEL + match[0].length / CHARACTERS_PER_FUEL)
+      if (match[0] === '') stepOver(search, text)
       return { value: match, done: false }
     }, 'RegExp String Iterator')
   },
@@ -154,8 +156,11 @@ function expandReplacement (pattern, found, at, text) {
     if (isCase && nativeTest.call(CASED_PAIRS, text)) {
       throw new RangeError(name + ' of characters beyond U+FFFF is not available in contracts')
     }
-    if (takesPattern && !isRegExp(a)) return native.call(text, new RegExp(a))
-    return native.apply(text, arguments)
+    if (takesPattern && !isRegExp(a)) a = new RegExp(a)
+    if (name === 'match' && !a.global) return execPattern(a, text)
+    var known = isRegExp(a) ? patternOf(a) : undefined
+    if (known !== undefined && name in ofPattern) return ofPattern[name](text, a, arguments[1])
+    return takesPattern ? native.call(text, a) : native.apply(text, arguments)
   }
   defineProperty(method, 'name', { value: name, configurable: true })
   defineProperty(method, 'length', { value: native.length, configurable: true })
@@ -177,55 +182,3 @@ hidden(String, {
     return out
   }
 })
-
-// Patterns made at run time; those in the source are translated by the compiler.
-var NativeRegExp = RegExp
-
-function RegExpConstructor (pattern, flags) {
-  if (isRegExp(pattern)) {
-    if (flags === undefined && !(this instanceof RegExpConstructor)) return pattern
-    return new NativeRegExp(pattern.source, flags === undefined ? pattern.flags : String(flags))
-  }
-  pattern = pattern === undefined ? '' : String(pattern)
-  chargeText(pattern)
-  if (nativeTest.call(/\\[pPk]|\(\?</, pattern) && hasNewGroups(pattern)) {
-    throw new SyntaxError('Invalid regular expression: named groups, lookbehind and property escapes are not available in contracts')
-  }
-  return new NativeRegExp(translatePattern(pattern), flags === undefined ? '' : String(flags))
-}
-defineProperty(RegExpConstructor, 'name', { value: 'RegExp' })
-defineProperty(RegExpConstructor, 'length', { value: 2 })
-defineProperty(RegExpConstructor, 'prototype', { value: NativeRegExp.prototype, writable: false })
-hidden(NativeRegExp.prototype, { constructor: RegExpConstructor })
-hidden(GLOBAL, { RegExp: RegExpConstructor })
-
-function hasNewGroups (pattern) {
-  var plain = nativeReplace.call(pattern, /\\[^k]/g, '')
-  return nativeTest.call(/\(\?<|\\k</, plain)
-}
-
-// Escapes of halves; the private-use characters that stand for them match nothing else.
-function translatePattern (pattern) {
-  return nativeReplace.call(pattern, UNIT_ESCAPE, function (found, escape) {
-    var unit = escape.length === 5 ? parseInt(escape.slice(1), 16) : 0
-    if (unit >= 0xd800 && unit <= 0xdfff) return '\\u' + (unit + HALF_SHIFT).toString(16)
-    return unit >= 0xe000 && unit <= 0xe7ff ? '\\ue800' : found
-  })
-}
-
-// A regular expression costs what it looks at; one that runs wild is stopped by the wall clock.
-hidden(RegExp.prototype, {
-  exec: function exec (text) {
-    text = String(text)
-    chargeText(text)
-    return nativeExec.call(this, text)
-  },
-  test: function test (text) {
-    text = String(text)
-    chargeText(text)
-    return nativeTest.call(this, text)
-  }
-})
-getter(RegExp.prototype, 'dotAll', function () { return false })
-getter(RegExp.prototype, 'unicode', function () { return false })
-getter(RegExp.prototype, 'sticky', function () { return false })

@@ -60,7 +60,7 @@ freezeAll(modules)
 freezeAll(tx)
 freezeAll(emit)
 ;[tick, charge, caught, asyncCall, asyncApply, awaitValue, generatorCall, yieldValue, yieldAll, forAwait,
-  usedTooEarly, withPrototype, requireModule, passLine
+  usedTooEarly, withPrototype, requireModule, passLine, literalPattern
 ].forEach(freezeAll)
 freezeAll(GLOBAL)
 Object.freeze(GLOBAL)
