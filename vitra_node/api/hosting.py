@@ -15,7 +15,10 @@ import trio
 from ..config import Address
 from ..database import Database
 from ..errors import VitraError
+from ..frauds import DIRECTORY_NAME
 from .failures import telling
+from .handlers.audit import start_monitor
+from .hooks import HookPlan, Hooks
 from .local import CONNECT_SECONDS, as_pairs, database_key, open_when_free
 from .server import ControlServer
 from .session import RunningNode, Session
@@ -43,6 +46,8 @@ class Hosting:
       log_file: where this process writes its log, None for its terminal.
       swarm: whether to find peers by the database's key, and be found.
       bootstrap: nodes of the network to ask first; None for the public network.
+      monitors: whether it verifies the database as it grows, from its start.
+      hooks: who is told of the violations that it finds then; None for nobody.
       doors: further ways in, open while the database is: each gives fields of the ready line.
     """
 
@@ -54,6 +59,8 @@ class Hosting:
     log_file: Path | None = None
     swarm: bool = False
     bootstrap: tuple[Address, ...] | None = None
+    monitors: bool = False
+    hooks: HookPlan | None = None
     doors: tuple[Door, ...] = ()
 
 
@@ -80,6 +87,12 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
                     line = ready_line(session)
                     for door in hosting.doors:
                         line |= await doors.enter_async_context(door(session))
+                    if hosting.hooks:
+                        frauds = directory / DIRECTORY_NAME
+                        opened = Hooks.open(hosting.hooks, database.key, frauds)
+                        session.hooks = await doors.enter_async_context(opened)
+                    if hosting.monitors:
+                        await start_monitor(session)
                     hosting.ready(line)
                     hosting.narrate(_in_words(line))
                     await stop.wait()

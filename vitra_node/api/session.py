@@ -14,6 +14,7 @@ from ..errors import CannotTellYet, NotAllowed, NotFound
 if TYPE_CHECKING:
     from ..database import Database
     from ..ledger.oplogs import Oplog
+    from .hooks import Hooks
 
 
 @dataclass
@@ -71,12 +72,15 @@ class Session:
       database: the open database.
       directory: the data directory, None for a database in memory.
       node: None when the database was opened for one command.
+      monitor: the monitor in the background, while there is one.
+      hooks: who is told of what it finds; None for nobody.
     """
 
     database: Database
     directory: Path | None
     node: RunningNode | None = None
     monitor: BackgroundMonitor | None = field(default=None)
+    hooks: Hooks | None = None
 
     @property
     def role(self) -> str:

@@ -42,20 +42,25 @@ def running_node(directory: Path) -> ControlClient | None:
         return None
 
 
-def refuse_while_running(directory: Path) -> None:
+STOP_IT_FIRST = "Stop it with `vitra stop` first."
+
+
+def refuse_while_running(directory: Path, advice: str = STOP_IT_FIRST) -> None:
     """Raise NotAllowed when a node serves the directory."""
     client = running_node(directory)
     if client is not None:
         with client:
-            raise already_running(directory, client)
+            raise already_running(directory, client, advice)
 
 
-def already_running(directory: Path, client: ControlClient) -> NotAllowed:
+def already_running(
+    directory: Path, client: ControlClient, advice: str = STOP_IT_FIRST
+) -> NotAllowed:
     """What to say when a running node is in the way."""
     return NotAllowed(
         f"A node is running for {directory} (process {client.node.get('pid')}).",
         unchanged="Nothing was changed.",
-        advice="Stop it with `vitra stop` first.",
+        advice=advice,
     )
 
 

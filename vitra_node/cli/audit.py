@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +13,14 @@ from ..api.client import ControlClient
 from ..api.connection import Connection
 from ..config import write_file_atomically
 from ..errors import UsageProblem
-from .asking import ask, running_node
+from .asking import ask, refuse_while_running, running_node
 from .exit_codes import CANNOT_TELL, DONE, VERDICTS, violation_code
+from .hook_flags import takes_hook_flags
 from .output import counted, safe_text
 from .settings import Settings, takes_settings
+
+if TYPE_CHECKING:
+    from ..api.hooks import HookPlan
 
 
 @click.command()
@@ -38,18 +43,28 @@ def verify(settings: Settings) -> int:
 
 
 @click.group(invoke_without_command=True)
+@takes_hook_flags
 @takes_settings
-def monitor(settings: Settings) -> int | None:
+def monitor(settings: Settings, on_violation: str | None, webhook: str | None) -> int | None:
     """Verify the database as it grows, and print each event until a violation.
 
     Exits with 20 when the contract is violated, with 21 when the index was forked. A participant
     that forked its log is told, and the monitor goes on.
 
-    Without a subcommand it stays in the foreground, with a running node or without.
+    Without a subcommand it stays in the foreground, with a running node or without. A running node
+    is given --on-violation and --webhook where it is started: `vitra serve`.
     """
+    from ..api.hooks import plan_hooks
+
+    hooks = plan_hooks(on_violation, webhook)
     if click.get_current_context().invoked_subcommand is not None:
+        if hooks:
+            raise UsageProblem(
+                "--on-violation and --webhook are for `vitra monitor` alone and `vitra serve`.",
+                unchanged="Nothing was changed.",
+            )
         return None
-    return follow(settings)
+    return follow(settings) if not hooks else follow_with_hooks(settings, hooks)
 
 
 @monitor.command()
@@ -127,20 +142,45 @@ def export(settings: Settings, identifier: str, file: Path) -> None:
 
 def follow(settings: Settings) -> int:
     """Print the events of a monitor; returns at a violation with its exit code."""
-    output = settings.output
 
     async def command(connection: Connection) -> int:
-        output.narrate("Verifying what is there, and all that follows. Ctrl-C ends it.")
-        async with connection.stream("audit.events") as events:
-            async for event in events:
-                output.result(event, _event_text(event))
-                if event["event"] == "violation":
-                    return violation_code(event["kind"])
-                if output.closed:
-                    return DONE
-        return CANNOT_TELL
+        return await _print_events(settings, connection, lambda event: None)
 
     return ask(settings, command)
+
+
+def follow_with_hooks(settings: Settings, plan: HookPlan) -> int:
+    """The same in this process, and tell the hooks; waits for them at the end."""
+    refuse_while_running(settings.directory, advice="Give the hooks to `vitra serve` instead.")
+    from ..api.hooks import Hooks
+    from ..api.local import database_key
+    from ..frauds import DIRECTORY_NAME
+
+    async def command(connection: Connection) -> int:
+        frauds = settings.directory / DIRECTORY_NAME
+        async with Hooks.open(plan, database_key(settings.directory), frauds) as hooks:
+            code = await _print_events(settings, connection, hooks.tell)
+            await hooks.finished()
+        return code
+
+    return ask(settings, command)
+
+
+async def _print_events(
+    settings: Settings, connection: Connection, tell: Callable[[dict[str, Any]], None]
+) -> int:
+    output = settings.output
+    output.narrate("Verifying what is there, and all that follows. Ctrl-C ends it.")
+    async with connection.stream("audit.events") as events:
+        async for event in events:
+            output.result(event, _event_text(event))
+            if event["event"] in ("violation", "fork"):
+                tell(event)
+            if event["event"] == "violation":
+                return violation_code(event["kind"])
+            if output.closed:
+                return DONE
+    return CANNOT_TELL
 
 
 def _find_fraud(settings: Settings, identifier: str) -> Any:

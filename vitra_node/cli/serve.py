@@ -14,11 +14,13 @@ import click
 from ..config import Address, parse_address, read_config
 from ..errors import UsageProblem
 from .asking import refuse_while_running
+from .hook_flags import takes_hook_flags
 from .output import Output
 from .settings import Settings, takes_settings
 from .swarm_flags import chosen_bootstrap, given_bootstrap, swarm_off, takes_swarm_flags
 
 if TYPE_CHECKING:
+    from ..api.hooks import HookPlan
     from ..api.hosting import Door, Hosting
     from ..api.session import Session
 
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 @click.option(
     "--metrics", metavar="HOST:PORT", help="Answer GET /metrics for Prometheus there: numbers only."
 )
+@click.option("--monitor", is_flag=True, help="Verify the database as it grows, from the start.")
+@takes_hook_flags
 @click.option("--background", is_flag=True, help="Return when it is ready; `vitra stop` ends it.")
 @click.option(
     "--systemd-unit", is_flag=True, help="Print a unit file for this instead of doing it."
@@ -62,6 +66,8 @@ def serve(
 
     Prints one line of JSON once it is ready: key, role, and where it listens. With DIRECTORY given
     several times, one process serves all of them, and prints a line for each.
+
+    With --on-violation or --webhook it monitors too, and tells of each violation once.
     """
     if systemd_unit:
         from .systemd import unit_text
@@ -93,6 +99,8 @@ class _Plan:
     metrics: Address | None
     swarm: bool
     bootstrap: tuple[Address, ...]
+    monitors: bool
+    hooks: HookPlan
 
     def run(self, ready: Callable[[dict[str, Any]], None], output: Output) -> None:
         self._serve(ready, output.narrate, None)
@@ -158,6 +166,8 @@ class _Plan:
             log_file=log_file,
             swarm=self.swarm,
             bootstrap=chosen_bootstrap(self.bootstrap, config),
+            monitors=self.monitors,
+            hooks=self.hooks,
             doors=doors,
         )
 
@@ -172,7 +182,12 @@ def _plan(
     http: str | None,
     allow_writes: bool,
     metrics: str | None,
+    monitor: bool,
+    on_violation: str | None,
+    webhook: str | None,
 ) -> _Plan:
+    from ..api.hooks import plan_hooks
+
     chosen = _chosen(settings, directories)
     address = _shared_address(listen, len(chosen))
     http_address = _shared_address(http, len(chosen))
@@ -185,7 +200,18 @@ def _plan(
     peer_addresses = tuple(parse_address(peer) for peer in peers)
     metrics_address = None if metrics is None else parse_address(metrics)
     swarm, nodes = not swarm_off(no_swarm, bootstrap), given_bootstrap(bootstrap)
-    return _Plan(chosen, address, peer_addresses, doors, metrics_address, swarm, nodes)
+    hooks = plan_hooks(on_violation, webhook)
+    return _Plan(
+        chosen,
+        address,
+        peer_addresses,
+        doors,
+        metrics_address,
+        swarm,
+        nodes,
+        monitor or bool(hooks),
+        hooks,
+    )
 
 
 async def _open_metrics(stack: AsyncExitStack, address: Address) -> Door:
@@ -241,7 +267,8 @@ def _flags(options: dict[str, Any]) -> list[str]:
     words = [] if options["listen"] is None else ["--listen", options["listen"]]
     for peer in options["peers"]:
         words += ["--peer", peer]
-    for name in ("bootstrap", "http", "metrics"):
-        words += [] if options[name] is None else [f"--{name}", options[name]]
-    names = ("no_swarm", "allow_writes")
+    for name in ("bootstrap", "http", "metrics", "on_violation", "webhook"):
+        flag = f"--{name.replace('_', '-')}"
+        words += [] if options[name] is None else [flag, options[name]]
+    names = ("no_swarm", "allow_writes", "monitor")
     return words + [f"--{name.replace('_', '-')}" for name in names if options[name]]

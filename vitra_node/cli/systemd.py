@@ -48,7 +48,8 @@ def tell_systemd(state: str) -> None:
 def unit_text(directories: Sequence[Path], arguments: Sequence[str]) -> str:
     """A unit that serves the directories with these further arguments of ``vitra serve``."""
     program = shutil.which("vitra") or f"{sys.executable} -m vitra_node.cli"
-    words = [program, "serve", *arguments, *(_quoted(str(each)) for each in directories)]
+    given = [*arguments, *map(str, directories)]
+    words = [program, "serve", *map(_quoted, given)]
     return _UNIT.format(
         names=", ".join(each.name for each in directories).replace("%", "%%"),
         command=" ".join(words),

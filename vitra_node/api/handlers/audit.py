@@ -82,6 +82,8 @@ async def _monitor_in_background(session: Session, monitor: BackgroundMonitor) -
     with monitor.scope:
         async with events(session) as found:
             async for event in found:
+                if session.hooks is not None and event["event"] in ("violation", "fork"):
+                    session.hooks.tell(event)
                 if event["event"] == "violation":
                     monitor.violation = event
                     _log.error("the database is violated: %s", event)
