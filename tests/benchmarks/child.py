@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from . import append, database, hyperbee, network, replication
+from . import append, contracts, database, hyperbee, network, replication
 from .stopwatch import Stopwatch
 
 STEPS: dict[str, Callable[..., Awaitable[None]]] = {
@@ -18,6 +18,7 @@ STEPS: dict[str, Callable[..., Awaitable[None]]] = {
     "hyperbee": hyperbee.write_and_read,
     "replication-writer": replication.write,
     "replication-reader": replication.read,
+    "contracts-apply": contracts.apply,
     "database-execute": database.execute,
     "database-restart": database.restart,
     "database-verify": database.verify,

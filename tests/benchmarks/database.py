@@ -110,8 +110,8 @@ SUBJECT = Subject(
             bar=2500,
             reference="115 to 155",
         ),
-        Row("verify", "operations verified", "ops/s", bar=1900, reference="165 to 220"),
-        Row("call-get", "calls of get, one by one", "calls/s", reference="610 to 720"),
+        Row("verify", "operations verified", "ops/s", bar=2000, reference="165 to 220"),
+        Row("call-get", "calls of get, one by one", "calls/s", bar=3000, reference="610 to 720"),
         Row(
             "restart",
             "load to first new op, 3,000 ops",

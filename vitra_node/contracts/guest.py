@@ -5,9 +5,9 @@ first frame is the script, which then asks for every further frame itself and an
 What is in them is the script's business.
 
 A frame is a length (four bytes, big endian) and as many bytes; those from the parent have four
-bytes more before the body: the milliseconds until this process must have answered, or zero to go
-on with what is left. The time spent waiting for the parent does not count. When it is over the
-kernel ends the process with SIGALRM.
+bytes more before the body: the milliseconds of processor time until this process must have
+answered, or zero to go on with what is left. Neither waiting for the parent counts nor for a
+processor. When they are used up the kernel ends the process with SIGPROF.
 
 Exit codes: 0 the parent closed the pipe, 70 out of memory, 71 the script ended or failed.
 """
@@ -40,15 +40,15 @@ def _read_exactly(count: int) -> bytes:
 
 
 def _read_frame() -> bytes:
-    """Wait for the parent with the clock stopped."""
-    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    """Wait for the parent, which costs no processor time."""
     header = _read_exactly(8)
     length = int.from_bytes(header[:4], "big")
     milliseconds = int.from_bytes(header[4:], "big")
     if length > _MAX_FRAME_BYTES:
         os._exit(_EXIT_BROKEN)
     body = _read_exactly(length)
-    signal.setitimer(signal.ITIMER_REAL, milliseconds / 1000 or left)
+    if milliseconds:
+        signal.setitimer(signal.ITIMER_PROF, milliseconds / 1000)
     return body
 
 

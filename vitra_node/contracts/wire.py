@@ -145,9 +145,12 @@ def encode_code(code: str) -> bytes:
     return json.dumps({"t": "load", "code": code}).encode()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def encode_message(message: Any) -> bytes:
     """Encode a message whose values are in their JSON form."""
-    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _ENCODER.encode(message)
     return (text if text.isascii() else _BEYOND.sub(_split, text)).encode()
 
 

@@ -7,7 +7,7 @@ hangs, or one that this node's user stops, never takes an operation with it.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,12 +21,18 @@ from .process import WORKER_MEMORY_BYTES, GuestProcess
 from .runtime import RUNTIME_ID, prelude_script
 from .wire import Message, decode_message, encode_code, encode_message, to_wire
 
-# A method answers a person, who should not wait longer.
+# Of processor time, as the next two. A method answers a person, who should not wait longer.
 CALL_MILLISECONDS = 3_000
-# Far beyond what the fuel of an operation lasts, also on a slow and busy machine.
+# Far beyond what the fuel of an operation lasts, also on a slow machine.
 APPLY_MILLISECONDS = 10_000
 # The script and the contract's top level are small; this is for a machine that starts to swap.
 LOAD_MILLISECONDS = 10_000
+
+# Of answers that the process for calls remembers from call to call; they are a few times larger
+# there, and it has to leave room for the calls.
+MAX_REMEMBERED_BYTES = 512 * 1024
+# What an answer of no length takes there: its path, and a place in a table.
+_REMEMBERED_ANSWER_BYTES = 256
 
 
 class _Realm:
@@ -38,6 +44,9 @@ class _Realm:
         self._process: GuestProcess | None = None
         self.starts = 0
         self._turn = trio.Lock()
+        # The state of the database that the process remembers answers about, None if it must not.
+        self._version: Hashable | None = None
+        self._remembered_bytes = 0
 
     @property
     def pid(self) -> int | None:
@@ -47,16 +56,31 @@ class _Realm:
     @asynccontextmanager
     async def conversation(self) -> AsyncIterator[GuestProcess]:
         """Sole use of the loaded process. Whatever leaves the block early ends the process."""
-        async with self._turn:
-            try:
-                if self._process is None:
-                    self.starts += 1
-                    self._process = GuestProcess(WORKER_MEMORY_BYTES, blocking=self._blocking)
-                    await self._load(self._process)
-                yield self._process
-            except BaseException:
-                self.close()
-                raise
+        # Mostly nobody else talks to it, and then waiting for a turn would be a tenth of a call.
+        try:
+            self._turn.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turn.acquire()
+        try:
+            if self._process is None:
+                self.starts += 1
+                self._process = GuestProcess(WORKER_MEMORY_BYTES, blocking=self._blocking)
+                await self._load(self._process)
+            yield self._process
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._turn.release()
+
+    def must_forget(self, version: Hashable | None) -> bool:
+        """Whether the process must forget what the host answered before this state of it."""
+        if version is None or version != self._version:
+            self._version = version
+        elif self._remembered_bytes < MAX_REMEMBERED_BYTES:
+            return False
+        self._remembered_bytes = 0
+        return True
 
     async def exchange(self, process: GuestProcess, body: bytes, milliseconds: int = 0) -> Message:
         """One frame each way."""
@@ -74,11 +98,14 @@ class _Realm:
         message = await self.exchange(process, body, milliseconds)
         while message["t"] in ("get", "list", "oplogs", "writer", "oplog"):
             # The process waits for us now, however long the host takes.
-            message = await self.exchange(process, await answer_read(message, host))
+            answer = await answer_read(message, host)
+            self._remembered_bytes += len(answer) + _REMEMBERED_ANSWER_BYTES
+            message = await self.exchange(process, answer)
         return message
 
     def close(self) -> None:
         """End the process; the next conversation starts another."""
+        self._version = None
         if self._process is not None:
             self._process.close()
             self._process = None
@@ -139,8 +166,13 @@ class ContractWorker:
         """Ids of the processes that run now."""
         return [realm.pid for realm in (self._calls, self._operations) if realm.pid is not None]
 
-    async def call(self, method: str, params: Value, host: Host) -> CallResult:
+    async def call(
+        self, method: str, params: Value, host: Host, *, version: Hashable | None = None
+    ) -> CallResult:
         """Call an exported method with ``(params, emit)``.
+
+        Where ``get`` and ``list`` of two hosts answer alike, give both calls the same ``version``:
+        what the first has read the second need not ask again.
 
         Raises:
           ContractCallError: it threw, or there is no such method.
@@ -155,8 +187,9 @@ class ContractWorker:
             "now": int(self._world.unix_time() * 1000),
             "seed": self._seed(),
         }
-        body = encode_message(request)
         async with self._calls.conversation() as process:
+            request["fresh"] = self._calls.must_forget(version)
+            body = encode_message(request)
             message = await self._calls.converse(process, body, CALL_MILLISECONDS, host)
         if message["t"] == "threw":
             position = self._compiled.position(message.get("l"))

@@ -8,7 +8,7 @@ all of them.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -106,10 +106,18 @@ class ContractRunner:
             self._compiled.move_to_end(source)
         return compiled
 
-    async def call(self, source: str, method: str, params: Value, host: Host) -> CallResult:
+    async def call(
+        self,
+        source: str,
+        method: str,
+        params: Value,
+        host: Host,
+        *,
+        version: Hashable | None = None,
+    ) -> CallResult:
         """Call a method of a contract; see ``ContractWorker.call``."""
         async with self._worker(source) as worker:
-            return await worker.call(method, params, host)
+            return await worker.call(method, params, host, version=version)
 
     async def passed_lines(self, source: str) -> set[int]:
         """Lines of a contract that ran since the last time; none without ``cover``."""
@@ -149,7 +157,8 @@ class ContractRunner:
         live.users += 1
         try:
             self._retire_idle()
-            await live.ready.wait()
+            if not live.ready.is_set():
+                await live.ready.wait()
             if live.fault is not None:
                 raise live.fault
             assert live.worker is not None
@@ -180,6 +189,8 @@ class ContractRunner:
             live.ready.set()
 
     def _retire_idle(self) -> None:
+        if len(self._workers) <= MAX_LIVE_WORKERS:
+            return
         for source, live in list(self._workers.items()):
             if len(self._workers) <= MAX_LIVE_WORKERS:
                 return

@@ -51,7 +51,11 @@ class IndexHost:
 
 
 class CallHost:
-    """What a method call may read: the newest index, and this node's own view of the oplogs."""
+    """What a method call may read: the newest index, and this node's own view of the oplogs.
+
+    Who is active is read from that index too, not from the open oplogs: those are compared with it
+    a moment later, and a caller who saw an operation's result would see the members before it.
+    """
 
     def __init__(
         self, index: Index, oplogs: OplogSet, local_oplog: Callable[[], Oplog | None]
@@ -70,22 +74,26 @@ class CallHost:
 
     async def oplogs(self) -> Sequence[OplogInfo]:
         """All participants with the lengths known here."""
-        return [_info(oplog) for oplog in self._oplogs]
+        listed = await self._index.participants()
+        known = {oplog.key: oplog.length for oplog in self._oplogs}
+        return [
+            OplogInfo(key.hex(), known.get(key, 0), listed.get(key, False))
+            for key in sorted({*known, *listed})
+        ]
 
     async def is_writer(self) -> bool:
         """Whether this node owns an active oplog."""
-        oplog = self._local()
-        return oplog is not None and oplog.active
+        own = await self.local_oplog()
+        return own is not None and own.active
 
     async def local_oplog(self) -> OplogInfo | None:
         """This node's own oplog."""
         oplog = self._local()
-        return None if oplog is None else _info(oplog)
+        if oplog is None:
+            return None
+        listed = await self._index.participants()
+        return OplogInfo(oplog.key.hex(), oplog.length, listed.get(oplog.key, False))
 
 
 def _is_ack(path: str) -> bool:
     return path == _ACKS or path.startswith(_ACKS + "/")
-
-
-def _info(oplog: Oplog) -> OplogInfo:
-    return OplogInfo(oplog.key.hex(), oplog.length, oplog.active)

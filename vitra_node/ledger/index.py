@@ -57,6 +57,8 @@ class Index:
         self.core = core
         self._bee = bee
         self._version = version
+        # The contract source, with the length and fork of the log that it was read at.
+        self._source: tuple[int, int, str] | None = None
 
     @classmethod
     def of(cls, core: Hypercore) -> Index:
@@ -154,12 +156,16 @@ class Index:
         Raises:
           NotFound: the index holds none (it is not synced yet, or not an index).
         """
+        length, fork = self.length, self.core.fork
+        if self._source is not None and self._source[:2] == (length, fork):
+            return self._source[2]
         entry = await self.get_key(CONTRACT_SOURCE)
         if entry is None or not isinstance(entry.value, str):
             raise NotFound(
                 "The index holds no contract yet.",
                 advice="Connect to a peer that has the database, and let it sync.",
             )
+        self._source = (length, fork, entry.value)
         return entry.value
 
     async def participants(self) -> dict[bytes, bool]:

@@ -67,9 +67,11 @@ class Participant:
             params = {}
         source = await self._index.contract_source()
         await self._check_method(source, method)
-        host = CallHost(self._index.snapshot(), self._oplogs, self._local)
+        snapshot = self._index.snapshot()
+        host = CallHost(snapshot, self._oplogs, self._local)
+        version = (snapshot.length, snapshot.core.fork)
         try:
-            result = await self._runner.call(source, method, params, host)
+            result = await self._runner.call(source, method, params, host, version=version)
         except ContractCallError as error:
             self._console.failed_call(method, error)
             raise
@@ -77,7 +79,7 @@ class Participant:
         if not result.operations:
             return Transaction(None, method, params, result.response, [], self._index)
         blocks = _pack_operations(method, result.operations)
-        oplog = self._writable_oplog(method)
+        oplog = await self._writable_oplog(method)
         return await self._publish(oplog, method, params, result.response, blocks)
 
     async def vote(self, to: int | None) -> Transaction:
@@ -85,7 +87,7 @@ class Participant:
         await self._check_source(to)
         operation = rollback_operation(to)
         blocks = _pack_operations(ROLLBACK, [operation])
-        oplog = self._writable_oplog("rollback")
+        oplog = await self._writable_oplog("rollback")
         return await self._publish(oplog, ROLLBACK, {"to": to}, None, blocks)
 
     def transactions(self) -> list[Transaction]:
@@ -140,7 +142,7 @@ class Participant:
                 advice=f"It has: {', '.join(names) or 'none'}.",
             )
 
-    def _writable_oplog(self, method: str) -> Oplog:
+    async def _writable_oplog(self, method: str) -> Oplog:
         oplog = self._local()
         if oplog is None:
             raise NotAllowed(
@@ -155,7 +157,8 @@ class Participant:
                 unchanged="Nothing was published.",
                 advice="Connect to a peer that has the database, and try again.",
             )
-        if not oplog.active:
+        # The open oplogs are compared with the index a moment after it has grown.
+        if not oplog.active and not (await self._index.participants()).get(oplog.key):
             raise NotAllowed(
                 f"{method!r} emits operations, but oplog {oplog.key.hex()} is no participant.",
                 unchanged="Nothing was published.",

@@ -3,7 +3,8 @@
 var MAX_KEY_BYTES = 4096
 var MAX_LISTED_ENTRIES = 10000
 
-// Answers of the host in this batch: the index it shows does not change meanwhile.
+// Answers of the host in this batch, or in the calls since the host last said that the index it shows
+// is another one.
 var hostCache = Object.create(null)
 // Changes of earlier operations of the batch: path -> { deleted, value }.
 var overlay = Object.create(null)

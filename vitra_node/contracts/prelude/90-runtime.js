@@ -254,7 +254,8 @@ function startMethod (message) {
 }
 
 function callMethod (message) {
-  resetBatch()
+  if (message.fresh) hostCache = Object.create(null)
+  checkedPaths = Object.create(null)
   seed = message.seed
   operationTime = message.now
   clock = tellOperationTime
