@@ -247,6 +247,7 @@ def drive(
     max_operations: int | None = None,
     runner: Callable[[RunContract], ContractRun] | None = None,
     blocks: Sequence[bytes] | None = None,
+    stop: int | None = None,
 ) -> tuple[Verdict, list[Validated]]:
     """Replay a history; gives the verdict and the news on the way.
 
@@ -255,7 +256,7 @@ def drive(
     news: list[Validated] = []
     pages = IndexPages()
     fetch = partial(fetch_block, blocks or ())
-    steps = replay(length or history.length, state, max_operations=max_operations)
+    steps = replay(length or history.length, state, max_operations=max_operations, stop=stop)
     answer: Any = None
     try:
         while True:

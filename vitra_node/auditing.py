@@ -12,10 +12,10 @@ import trio
 
 from protocol.transparency.frauds import CannotTell, Verdict, Verified, Violated
 from protocol.transparency.log_frauds import LogFraudProof
-from protocol.transparency.replay_state import START
+from protocol.transparency.replay_state import FIRST_ENTRY_SEQ, START
 from protocol.transparency.result_proof import ResultProof
 
-from .errors import CannotTellYet, StoreDamaged
+from .errors import CannotTellYet, StoreDamaged, UsageProblem
 from .frauds import ContractFraudProof, FraudStore
 from .ledger.contract_runner import ContractRunner
 from .ledger.index import Index
@@ -23,6 +23,7 @@ from .ledger.oplogs import OplogSet
 from .log_frauds import LogForkFraudProof, log_fraud
 from .nursery import open_owned_nursery
 from .roles.auditor import Auditor, StoredOperations
+from .roles.audits.audit import Audit, Sample, Scope
 from .roles.checkpoints import Checkpoints
 from .roles.evidence import prove_violation
 from .roles.monitor import Monitor
@@ -35,6 +36,14 @@ log = logging.getLogger("vitra.database")
 # How long ``verify`` waits for one block from peers before it says that it cannot tell.
 VERIFY_FETCH_SECONDS = 15.0
 
+# Each job takes two processes of together about 80 MB; more than processors are of no use.
+MAX_JOBS = 64
+# Below this a sample of the longest log that anyone has is empty.
+MIN_PROBABILITY = 1e-9
+MAX_SEED_CHARS = 1024
+
+_WHOLE = Scope()
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
@@ -46,6 +55,8 @@ class VerifyReport:
       index_length: up to which block the index was verified.
       seconds: how long it took.
       reason: why there is no verdict beyond that, None when verified.
+      start: the index block it began with; what is before was not looked at.
+      sample: which operations it looked at, None for all.
     """
 
     verdict: str
@@ -53,6 +64,8 @@ class VerifyReport:
     index_length: int
     seconds: float
     reason: str | None = None
+    start: int = FIRST_ENTRY_SEQ
+    sample: Sample | None = None
 
 
 class Auditing:
@@ -87,37 +100,53 @@ class Auditing:
         self._forks: dict[bytes, LogForkFraudProof] = {}
         self._monitors: list[Monitor] = []
 
-    async def verify(self) -> VerifyReport:
-        """Replay the whole index as it is now, and compare.
+    async def verify(self, scope: Scope = _WHOLE) -> VerifyReport:
+        """Replay the index as it is now, or what ``scope`` says of it, and compare.
 
         Raises:
           LogForkFraudProof: the index or an oplog was signed in two histories; the proof is kept.
             Of an oplog this is raised when the executor kept to the contract: not it is at fault.
           ContractFraudProof: the executor broke the contract; the proof is kept.
-          CannotTellYet: nothing of the database is here.
+          CannotTellYet: nothing of the database is here, or not as much as the scope begins with.
+          UsageProblem: there is no such scope.
         """
+        _check(scope)
         self._raise_fork(self._index.key)
         length = self._index.core.length
         if length == 0:
             raise CannotTellYet(
                 "Nothing of this database is here yet.", advice="Connect to a peer that has it."
             )
+        if scope.start > length:
+            raise CannotTellYet(
+                f"The index has {length} blocks here, and block {scope.start} is behind them.",
+                advice="Get what is newer with `vitra sync`.",
+            )
         seconds = VERIFY_FETCH_SECONDS if self._is_connected() else 0.0
-        operations = StoredOperations(self._oplogs, seconds)
-        auditor = Auditor(self._index, operations, self._runner, fetch_seconds=seconds)
+        audit = Audit(
+            self._index.core,
+            length,
+            lambda: StoredOperations(self._oplogs, seconds),
+            self._runner,
+            self._cache,
+            seconds,
+        )
         started = trio.current_time()
-        verdict = await auditor.run(length)
+        outcome = await audit.run(scope)
+        verdict = outcome.verdict
         if isinstance(verdict, Violated):
-            raise await self._keep_violation(verdict, length)
+            raise await self._keep_violation(verdict, length, outcome.operations)
         for key in (self._index.key, *sorted(self._forks)):
-            self._raise_fork(key, verdict.state.operations)
+            self._raise_fork(key, outcome.operations)
         unknown = verdict if isinstance(verdict, CannotTell) else None
         return VerifyReport(
             verdict="verified" if unknown is None else "cannot tell",
-            operations=verdict.state.operations,
-            index_length=verdict.state.position,
+            operations=outcome.operations,
+            index_length=verdict.state.position if scope.sample is None else length,
             seconds=trio.current_time() - started,
             reason=None if unknown is None else unknown.reason,
+            start=outcome.start,
+            sample=scope.sample,
         )
 
     async def verify_transaction(self, tx: Transaction) -> Verdict:
@@ -192,6 +221,26 @@ class Auditing:
         if kept is not None:
             raise log_fraud(kept.id, kept.proof, kept.file, kept.whose, operations)
 
-    async def _keep_violation(self, verdict: Violated, length: int) -> ContractFraudProof:
+    async def _keep_violation(
+        self, verdict: Violated, length: int, operations: int | None = None
+    ) -> ContractFraudProof:
         proof = await prove_violation(self._index.core, self._oplogs, verdict, length, self._cache)
-        return self.frauds.add(proof, verdict.state.operations)
+        verified = verdict.state.operations if operations is None else operations
+        return self.frauds.add(proof, verified)
+
+
+def _check(scope: Scope) -> None:
+    """Raises UsageProblem for what is no scope."""
+    unchanged = "Nothing was verified."
+    if not 1 <= scope.jobs <= MAX_JOBS:
+        raise UsageProblem(f"There can be 1 to {MAX_JOBS} jobs.", unchanged=unchanged)
+    sample = scope.sample
+    if sample is None:
+        return
+    if not MIN_PROBABILITY <= sample.probability <= 1:
+        raise UsageProblem(
+            f"A sample takes each operation with a probability from {MIN_PROBABILITY:g} to 1.",
+            unchanged=unchanged,
+        )
+    if len(sample.seed) > MAX_SEED_CHARS:
+        raise UsageProblem(f"A seed has at most {MAX_SEED_CHARS} characters.", unchanged=unchanged)

@@ -15,6 +15,7 @@ from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.log_frauds import LogFraudProof
+from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
 from protocol.transparency.result_proof import ResultProof
 
 from .auditing import Auditing, VerifyReport
@@ -35,6 +36,7 @@ from .net.connections import Connections
 from .net.direct import DirectPeers
 from .net.swarm import Swarm
 from .nursery import open_owned_nursery
+from .roles.audits.audit import scope_of
 from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
@@ -415,15 +417,24 @@ class Database:
 
     # Auditing -------------------------------------------------------------------------------------
 
-    async def verify(self) -> VerifyReport:
-        """Replay the whole index as it is now, and compare; see ``Auditing.verify``.
+    async def verify(
+        self,
+        *,
+        jobs: int = 1,
+        start: int = FIRST_ENTRY_SEQ,
+        sample: float | None = None,
+        seed: str | None = None,
+    ) -> VerifyReport:
+        """Replay the index as it is now, and compare; raises as ``Auditing.verify``.
 
-        Raises:
-          LogForkFraudProof: the index or an oplog was signed in two histories; the proof is kept.
-          ContractFraudProof: the executor broke the contract; the proof is kept.
-          CannotTellYet: nothing of the database is here.
+        Args:
+          jobs: how many processes replay it.
+          start: index block to begin with; what is before its transaction is not looked at.
+          sample: replay each operation only with this probability.
+          seed: decides which the sample takes; by chance if None. The report has it.
         """
-        return await self.auditing.verify()
+        by_chance = self._world.random_bytes(SEED_BYTES).hex
+        return await self.auditing.verify(scope_of(jobs, start, sample, seed, by_chance))
 
     async def verify_transaction(self, tx: Transaction) -> Verdict:
         """Replay the operations of one transaction alone; see ``Auditing``."""

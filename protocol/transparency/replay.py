@@ -112,6 +112,7 @@ def replay(
     *,
     max_operations: int | None = None,
     check_pages: bool = True,
+    stop: int | None = None,
 ) -> Step[Verdict]:
     """Replay an index from ``state`` up to ``length`` blocks.
 
@@ -120,19 +121,26 @@ def replay(
       state: where an earlier replay ended; the result holds only as far as that one did.
       max_operations: stop with *verified* after this many operations.
       check_pages: rule 9. Without it the index must not be read by key on the word of the result.
+      stop: a block with an ack; stop with *verified* there. What stands before it is judged as in
+        a replay of the whole index, which knows that an ack follows.
 
     Yields: requests, and ``Validated`` news after each group.
     """
-    return _Replay(length, state, max_operations, check_pages).run()
+    return _Replay(length, state, max_operations, check_pages, stop).run()
 
 
 class _Replay:
     """One run. The attributes are the working copy of a ``ReplayState``."""
 
     def __init__(
-        self, length: int, state: ReplayState, max_operations: int | None, check_pages: bool
+        self,
+        length: int,
+        state: ReplayState,
+        max_operations: int | None,
+        check_pages: bool,
+        stop: int | None,
     ) -> None:
-        self.length = length
+        self.stop = length if stop is None else min(stop, length)
         self.check_pages = check_pages
         self.last_operation = None if max_operations is None else state.operations + max_operations
         self.position = state.position
@@ -146,7 +154,7 @@ class _Replay:
         self.operations = state.operations
         self.votes = dict(state.votes)
         self.source: str | None = None
-        self.entries = Entries(length)
+        self.entries = Entries(length, self.stop)
 
     def state(self) -> ReplayState:
         """The end of the last verified transaction."""
@@ -171,7 +179,7 @@ class _Replay:
         try:
             if not self.genesis_done:
                 yield from self._genesis()
-            while self.position < self.length and self._room() > 0:
+            while self.position < self.stop and self._room() > 0:
                 yield from self._group()
         except Broken as stop:
             return Violated(stop.violation, self.state())
@@ -203,7 +211,9 @@ class _Replay:
         """Replay operations that run under one source and one set of participants."""
         members = Members(self.participants, dict(self.next_seqs), self.last_ts, self.legacy)
         group = Group()
-        yield from read_transactions(group, self.entries, self.position, members, self._room())
+        yield from read_transactions(
+            group, self.entries, self.position, self.stop, members, self._room()
+        )
         yield from read_operations(group, self.legacy)
         if any(item.is_applied for item in group.items):
             source = yield from self._source_in_force()

@@ -27,10 +27,14 @@ def decode_entry(seq: int, block: bytes) -> IndexEntry:
 
 
 class Entries:
-    """The entries of an index below ``length``; blocks not verified yet are kept."""
+    """The entries of an index below ``length``; blocks not verified yet are kept.
 
-    def __init__(self, length: int) -> None:
+    ``stop``: the block at which the reader is to end; it looks at hardly any behind it.
+    """
+
+    def __init__(self, length: int, stop: int | None = None) -> None:
         self.length = length
+        self._stop = length if stop is None else stop
         self._ahead: dict[int, bytes | IndexEntry] = {}
 
     def read(self, seq: int) -> Step[IndexEntry]:
@@ -48,7 +52,7 @@ class Entries:
         return entry
 
     def _read_ahead(self, seq: int) -> Step[None]:
-        stop = min(self.length, seq + MAX_REPLAY_READ_BLOCKS)
+        stop = min(self.length, seq + MAX_REPLAY_READ_BLOCKS, max(seq, self._stop) + 1)
         answer: Sequence[bytes] = yield ReadIndex(seq, stop)
         if not answer:
             raise Unknown(

@@ -85,17 +85,17 @@ def changes_rules(key: bytes) -> bool:
 
 
 def read_transactions(
-    group: Group, entries: Entries, position: int, members: Members, room: int
+    group: Group, entries: Entries, position: int, stop: int, members: Members, room: int
 ) -> Step[None]:
-    """Take at most ``room`` acks from ``position`` on, and what stands behind them; rules 1 to 4.
+    """Take at most ``room`` acks from ``position`` to before ``stop``, and what stands behind them.
+
+    Rules 1 to 4.
 
     ``members`` moves along.
     """
     size = 0
     try:
-        while (
-            position < entries.length and len(group.items) < room and size < MAX_REPLAY_GROUP_BYTES
-        ):
+        while position < stop and len(group.items) < room and size < MAX_REPLAY_GROUP_BYTES:
             transaction = yield from _read_transaction(entries, position, members)
             group.items.append(Item(transaction))
             position = transaction.stop

@@ -18,6 +18,7 @@ from protocol.transparency.changes import Write
 from protocol.transparency.records import Ack, Input, decode_ack_untrusted, encode_ack, encode_input
 from vitra_node.database import Database
 from vitra_node.roles.executor import Executor
+from vitra_node.world import REAL_WORLD, World
 
 Batch = list[Write]
 Cheat = Callable[["CheatingExecutor", Batch], Sequence[Batch]]
@@ -80,7 +81,7 @@ class _Altered:
 
 
 @asynccontextmanager
-async def cheating_database(cheat: Cheat) -> AsyncIterator[Database]:
+async def cheating_database(cheat: Cheat, world: World = REAL_WORLD) -> AsyncIterator[Database]:
     """A database in memory whose executor cheats."""
 
     class Executing(CheatingExecutor):
@@ -90,7 +91,7 @@ async def cheating_database(cheat: Cheat) -> AsyncIterator[Database]:
         executor_type = Executing
 
     Executing.cheat = staticmethod(cheat)  # type: ignore[assignment]
-    async with Cheating.create(None, contract=CONTRACT) as database:
+    async with Cheating.create(None, contract=CONTRACT, world=world) as database:
         yield database
 
 

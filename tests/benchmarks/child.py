@@ -22,6 +22,7 @@ STEPS: dict[str, Callable[..., Awaitable[None]]] = {
     "database-execute": database.execute,
     "database-restart": database.restart,
     "database-verify": database.verify,
+    "database-verify-jobs": database.verify_jobs,
     "database-call": database.call,
     "udx-receiver": network.serve_udx,
     "udx-sender": network.send_udx,

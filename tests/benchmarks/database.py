@@ -66,6 +66,14 @@ async def verify(watch: Stopwatch, path: str, operations: int) -> None:
         assert (report.verdict, report.operations) == ("verified", operations), report
 
 
+async def verify_jobs(watch: Stopwatch, path: str, row: str, operations: int, jobs: int) -> None:
+    """Replay a longer index, alone or by several processes."""
+    async with Database.load(path) as database:
+        with watch.rate(row, operations):
+            report = await database.verify(jobs=jobs)
+        assert (report.verdict, report.operations) == ("verified", operations), report
+
+
 async def call(watch: Stopwatch, path: str, calls: int) -> None:
     """Call a method that only reads; then see how much memory the node has come to need."""
     async with Database.load(path) as database:
@@ -78,6 +86,7 @@ async def call(watch: Stopwatch, path: str, calls: int) -> None:
 
 def _measure(side: Side, directory: Path, quick: bool, profile: bool) -> Mapping[str, float]:
     calls, burst, gets, short = (50, 50, 20, 20) if quick else (2000, 1000, 1000, 300)
+    long = 500 if quick else 20_000
     path = directory / "database"
     values = run_step(
         side, "database-execute", profile, path=path, row="execute-burst", calls=calls, burst=burst
@@ -90,6 +99,11 @@ def _measure(side: Side, directory: Path, quick: bool, profile: bool) -> Mapping
     path = directory / "short"
     run_step(side, "database-execute", path=path, row="not shown", calls=0, burst=short)
     values |= run_step(side, "database-restart", path=path, row="restart-short")
+    path = directory / "long"
+    run_step(side, "database-execute", path=path, row="not shown", calls=0, burst=long)
+    for row, jobs in (("verify-long", 1), ("verify-jobs", 2)):
+        step = {"path": path, "row": row, "operations": 1 + long, "jobs": jobs}
+        values |= run_step(side, "database-verify-jobs", profile, **step)
     return values
 
 
@@ -111,6 +125,8 @@ SUBJECT = Subject(
             reference="115 to 155",
         ),
         Row("verify", "operations verified", "ops/s", bar=2000, reference="165 to 220"),
+        Row("verify-long", "the same of 20,000", "ops/s"),
+        Row("verify-jobs", "the same with --jobs 2", "ops/s"),
         Row("call-get", "calls of get, one by one", "calls/s", bar=3000, reference="610 to 720"),
         Row(
             "restart",

@@ -188,6 +188,7 @@ class FakeDatabase:
         self.calls: list[tuple[str, Any]] = []
         self.made: list[FakeTransaction] = []
         self.refusal: str | None = None
+        self.audited: dict[str, Any] = {}
         self.report: VerifyReport | ContractFraudProof = VerifyReport("verified", 4, 12, 0.25)
         self.events: list[Any] = [Validated((), 0, 4), Undecided("CannotFetchOp", "gone", 4)]
         self.kept: list[ContractFraudProof] = [a_fraud()]
@@ -253,7 +254,15 @@ class FakeDatabase:
     async def transaction(self, identifier: str) -> FakeTransaction | None:
         return next((tx for tx in self.made if tx.id == identifier), None)
 
-    async def verify(self) -> VerifyReport:
+    async def verify(
+        self,
+        *,
+        jobs: int = 1,
+        start: int = 1,
+        sample: float | None = None,
+        seed: str | None = None,
+    ) -> VerifyReport:
+        self.audited = {"jobs": jobs, "start": start, "sample": sample, "seed": seed}
         if isinstance(self.report, ContractFraudProof):
             raise self.report
         return self.report

@@ -9,6 +9,7 @@ import pytest
 
 from vitra_node.config import DirectoryConfig, write_config
 from vitra_node.database import VerifyReport
+from vitra_node.roles.audits.audit import Sample
 
 from .conftest import Vitra
 from .fake_database import KEY, OPLOG_KEY, a_fraud, violation_event
@@ -209,6 +210,37 @@ def test_verify_exit_codes_are_verdicts(vitra: Vitra, node: FakeNode) -> None:
     assert violated.json["verdict"] == "violated"
     assert violated.json["proof"] == "/data/fraud/f.json"
     assert violated.json["kind"] == "ContractFraudProof"
+
+
+def test_verify_of_a_part_says_so(vitra: Vitra, node: FakeNode) -> None:
+    assert vitra("verify").code == 0
+    assert node.database.audited == {"jobs": 1, "start": 1, "sample": None, "seed": None}
+    node.database.report = VerifyReport(
+        "verified", 4, 12, 0.25, start=7, sample=Sample(0.05, "se\x1bed")
+    )
+    arguments = ("verify", "--jobs", "3", "--from", "7", "--sample", "0.05", "--seed", "s")
+    outcome = vitra(*arguments)
+    assert node.database.audited == {"jobs": 3, "start": 7, "sample": 0.05, "seed": "s"}
+    assert "from index block 7 on; what is before was not looked at" in outcome.out
+    assert "seed se\\x1bed: it sees one altered operation with probability 0.05" in outcome.out
+    assert "one of 90 with 0.99" in outcome.out
+    shape = vitra(*arguments, "--json").json
+    assert shape["from"] == 7
+    assert shape["sample"] == {
+        "probability": 0.05,
+        "seed": "se\x1bed",
+        "sees_one_altered": 0.05,
+        "altered_for_99_percent": 90,
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--jobs", "many"), ("--from", "-1"), ("--sample", "half"), ("--sample", "-1")]
+)
+def test_verify_of_no_part(vitra: Vitra, node: FakeNode, arguments: tuple[str, str]) -> None:
+    outcome = vitra("verify", *arguments)
+    assert outcome.code == 2
+    assert "Traceback" not in outcome.err
 
 
 def test_monitor_in_the_foreground_ends_with_the_violation(vitra: Vitra, node: FakeNode) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
+from protocol.transparency.sampling import altered_for, chance_to_see
+
 from ..roles.monitor import ForkFound, MonitorEvent, Validated, ViolationFound
 from .json_values import to_json
 
@@ -101,12 +104,22 @@ def info_shape(database: Database, role: str) -> dict[str, Any]:
 
 def report_shape(report: VerifyReport) -> dict[str, Any]:
     """What ``verify`` answers when nothing is violated."""
-    shape = {
+    shape: dict[str, Any] = {
         "verdict": report.verdict,
         "operations": report.operations,
         "index_length": report.index_length,
         "seconds": round(report.seconds, 6),
     }
+    if report.start > FIRST_ENTRY_SEQ:
+        shape["from"] = report.start
+    if report.sample is not None:
+        probability = report.sample.probability
+        shape["sample"] = {
+            "probability": probability,
+            "seed": report.sample.seed,
+            "sees_one_altered": chance_to_see(probability, 1),
+            "altered_for_99_percent": altered_for(probability, 0.99),
+        }
     return shape if report.reason is None else {**shape, "reason": report.reason}
 
 

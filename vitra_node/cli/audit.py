@@ -24,16 +24,36 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option("--jobs", type=int, metavar="N", help="Replay in N processes at a time.")
+@click.option(
+    "--from",
+    "start",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Begin with the operation at index block N, for example where an earlier verify ended "
+    "(its index_length). What is before is not looked at.",
+)
+@click.option(
+    "--sample",
+    type=float,
+    metavar="P",
+    help="Take each operation with probability P only, and say what that is worth.",
+)
+@click.option("--seed", metavar="TEXT", help="Decides which a sample takes; by chance if left out.")
 @takes_settings
-def verify(settings: Settings) -> int:
+def verify(
+    settings: Settings, jobs: int | None, start: int | None, sample: float | None, seed: str | None
+) -> int:
     """Replay the whole database and compare it with what the executor published.
 
     Exits with 0 when verified, 20 when the contract is violated, 21 when a log was forked (a proof
     is written for both), 6 when it cannot tell.
     """
+    given = {"jobs": jobs, "start": start, "sample": sample, "seed": seed}
+    params = {name: value for name, value in given.items() if value is not None}
 
     async def command(connection: Connection) -> Any:
-        return await connection.call("audit.verify")
+        return await connection.call("audit.verify", **params)
 
     report = ask(settings, command)
     settings.output.result(report, _report_text(report))
@@ -196,11 +216,23 @@ def _report_text(report: dict[str, Any]) -> str:
             f"violated: {report['kind']} {report['code']}: {safe_text(report['reason'])}\n"
             f"proof: {report['proof']}"
         )
-    text = (
+    lines = [
         f"{report['verdict']}: {counted(report['operations'], 'operation')}, "
         f"{report['index_length']} index blocks, {report['seconds']:.3f} s"
-    )
-    return f"{text}\n{safe_text(report['reason'])}" if "reason" in report else text
+    ]
+    if "from" in report:
+        lines.append(f"from index block {report['from']} on; what is before was not looked at")
+    if "sample" in report:
+        sample = report["sample"]
+        lines.append(
+            f"a sample, each operation with probability {sample['probability']:g}, "
+            f"seed {safe_text(sample['seed'])}: it sees one altered operation with probability "
+            f"{sample['sees_one_altered']:.4g}, and one of {sample['altered_for_99_percent']} "
+            "with 0.99"
+        )
+    if "reason" in report:
+        lines.append(safe_text(report["reason"]))
+    return "\n".join(lines)
 
 
 def _event_text(event: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from protocol.crypto.hashes import tree_hash
 from protocol.errors import RecordError
-from protocol.hypercore.merkle import roots_at
+from protocol.hypercore.core import TreeHead
+from protocol.hypercore.merkle import append_blocks, roots_at
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.index_pages import IndexPages
@@ -65,6 +65,8 @@ class StoredOperations:
     def __init__(self, oplogs: OplogSet, fetch_seconds: float | None = None) -> None:
         self._oplogs = oplogs
         self._fetch_seconds = fetch_seconds
+        # For each oplog the tree that ended with the operation given last.
+        self._trees: dict[bytes, TreeHead] = {}
 
     async def operation(self, origin: bytes, seq: int) -> OperationFacts | None:
         """See ``OperationSource``."""
@@ -75,8 +77,24 @@ class StoredOperations:
                 block = await block_or_none(core, seq, self._fetch_seconds)
         if block is None:
             return None
-        roots = roots_at(core.storage, seq + 1)
-        return OperationFacts(block, None if roots is None else tree_hash(roots))
+        return OperationFacts(block, self._tree_hash(core, seq, block))
+
+    def _tree_hash(self, core: Hypercore, seq: int, block: bytes) -> bytes | None:
+        """The tree hash of an oplog that ends with this block; None when it cannot be had.
+
+        Operations come in order, so the tree mostly grows by this block: that is two hashes, where
+        to read the roots is a look-up for each of them.
+        """
+        tree = self._trees.get(core.key)
+        if tree is not None and tree.length == seq:
+            _, tree = append_blocks(tree, [block])
+        else:
+            roots = roots_at(core.storage, seq + 1)
+            if roots is None:
+                return None
+            tree = TreeHead(seq + 1, 0, core.fork, roots, None)
+        self._trees[core.key] = tree
+        return tree.hash()
 
     async def is_forked(self, origin: bytes) -> bool:
         """See ``OperationSource``."""
@@ -116,9 +134,13 @@ class Auditor:
         *,
         on_validated: Callable[[Validated], Awaitable[None]] | None = None,
         max_operations: int | None = None,
+        stop: int | None = None,
     ) -> Verdict:
-        """Replay the index from ``state`` to ``length`` blocks and give the verdict."""
-        steps = replay(length, state, max_operations=max_operations)
+        """Replay the index from ``state`` to ``length`` blocks and give the verdict.
+
+        ``stop``: an ack before which it ends; see ``protocol.transparency.replay``.
+        """
+        steps = replay(length, state, max_operations=max_operations, stop=stop)
         answer: Any = None
         try:
             while True:
@@ -129,8 +151,8 @@ class Auditor:
                     answer = None
                     if on_validated is not None:
                         await on_validated(request)
-        except StopIteration as stop:
-            verdict: Verdict = stop.value
+        except StopIteration as ended:
+            verdict: Verdict = ended.value
             return verdict
         finally:
             steps.close()

@@ -11,20 +11,34 @@ from typing import Any
 
 import trio
 
+from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
+
 from ...errors import NotFound
 from ...frauds import ContractFraudProof
 from ...log_frauds import LogForkFraudProof
+from ..parameters import Count, Number
 from ..session import BackgroundMonitor, Session
 from ..shapes import event_shape, forked_shape, fraud_shape, report_shape, violated_shape
 
 _log = logging.getLogger(__name__)
 
 
-async def verify(session: Session) -> dict[str, Any]:
-    """Replay the whole index and compare. The verdict is in the answer, also a violation."""
+async def verify(
+    session: Session,
+    *,
+    jobs: Count = 1,
+    start: Count = FIRST_ENTRY_SEQ,
+    sample: Number | None = None,
+    seed: str | None = None,
+) -> dict[str, Any]:
+    """Replay the index and compare. The verdict is in the answer, also a violation.
+
+    ``jobs`` processes replay it, from index block ``start`` on, or with ``sample`` each operation
+    with that probability, as ``seed`` decides.
+    """
     started = time.perf_counter()
     try:
-        report = await session.database.verify()
+        report = await session.database.verify(jobs=jobs, start=start, sample=sample, seed=seed)
     except ContractFraudProof as fraud:
         seconds = time.perf_counter() - started
         return violated_shape(fraud, seconds)
