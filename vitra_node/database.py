@@ -301,6 +301,11 @@ class Database:
         return [core.key for core in self._restored_logs()]
 
     @property
+    def contract_walls(self) -> frozenset[str] | None:
+        """What confines contracts on this machine, of ``WALLS``; None before one has run."""
+        return self._runner.walls
+
+    @property
     def executor_fault(self) -> str | None:
         """What this executor cannot execute, and why; None while it works."""
         return self._executor_fault

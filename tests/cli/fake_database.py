@@ -181,6 +181,7 @@ class FakeDatabase:
         self.is_executor = True
         self.is_participant = True
         self.executor_fault: str | None = None
+        self.contract_walls: frozenset[str] | None = None
         self.forks: list[Any] = []
         self.unconfirmed: list[bytes] = []
         self.peers: list[Address] = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from ..contracts.confinement import LANDLOCK_FILES, SECCOMP, WALLS, missing_walls
 from ..net.swarm import Swarm
 from .session import Session
 
@@ -65,6 +66,20 @@ def _executor(session: Session) -> Finding:
     if fault is None:
         return Finding(OK, "Nothing stopped this node from working.")
     return Finding(PROBLEM, f"The executor stopped: {fault}", "See `vitra logs`.")
+
+
+def _contracts(session: Session) -> Finding:
+    walls = session.database.contract_walls
+    if walls is None:
+        return Finding(OFF, "No contract has run here since the node started.")
+    missing = missing_walls(walls)
+    if not missing:
+        return Finding(OK, f"Contracts are confined by {', '.join(WALLS)}.")
+    text = f"This kernel does not confine contracts by {', '.join(missing)}."
+    advice = "A newer kernel has it; until then give the node a user of its own."
+    # Either of the two keeps a contract from files.
+    enough = not walls.isdisjoint({SECCOMP, LANDLOCK_FILES})
+    return Finding(OK if enough else PROBLEM, text, advice)
 
 
 def _reachable(session: Session) -> Finding:
@@ -186,6 +201,7 @@ def _blocks(session: Session) -> Finding:
 
 CHECKS: tuple[Check, ...] = (
     Check("executor", _executor),
+    Check("contracts", _contracts),
     Check("reachable", _reachable),
     Check("socket", _with_swarm(_socket)),
     Check("bootstrap", _with_swarm(_bootstrap)),

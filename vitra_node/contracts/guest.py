@@ -1,8 +1,10 @@
 """The worker process: Duktape, one script, and a pipe. Run by path, imports nothing of ours.
 
 Usage: ``python -I -S guest.py DUKTAPE_MODULE CONFINEMENT MEMORY_BYTES < frames > frames``. The
-first frame is the script, which then asks for every further frame itself and answers with one.
-What is in them is the script's business.
+first frame is the script; the answer is ``{"t": "confined", "walls": [...]}``, the walls that stand
+around this process (``confinement.py``). The next frame, whatever is in it, starts the script.
+From then on it asks for every frame itself and answers with one, and what is in those is its
+business.
 
 A frame is a length (four bytes, big endian) and as many bytes; those from the parent have four
 bytes more before the body: the milliseconds of processor time until this process must have
@@ -85,7 +87,9 @@ def main() -> None:
     confinement = _load("confinement", confinement_path)
     prelude = _read_frame()
     # The three descriptors are open already; none can be added.
-    confinement.confine(memory_bytes, 3)
+    walls = confinement.confine(memory_bytes, 3)
+    _write_frame(f'{{"t":"confined","walls":[{",".join(map(_quote_name, walls))}]}}'.encode())
+    _read_frame()
     try:
         duktape.eval_string(_Interpreter(duktape), prelude, b"{}")
     except MemoryError:
@@ -103,6 +107,10 @@ def _load(name: str, path: str, loader: ExtensionFileLoader | None = None) -> Mo
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _quote_name(name: str) -> str:
+    return f'"{name}"'
 
 
 def _quote(text: str) -> bytes:

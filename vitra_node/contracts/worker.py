@@ -43,6 +43,8 @@ class _Realm:
         self._blocking = blocking
         self._process: GuestProcess | None = None
         self.starts = 0
+        # What confined the last process, None before the first.
+        self.walls: frozenset[str] | None = None
         self._turn = trio.Lock()
         # The state of the database that the process remembers answers about, None if it must not.
         self._version: Hashable | None = None
@@ -111,7 +113,9 @@ class _Realm:
             self._process = None
 
     async def _load(self, process: GuestProcess) -> None:
-        await self.exchange(process, prelude_script(), LOAD_MILLISECONDS)
+        confined = await self.exchange(process, prelude_script(), LOAD_MILLISECONDS)
+        self.walls = frozenset(confined["walls"])
+        await self.exchange(process, b"{}")
         body = encode_code(self._compiled.code)
         await self.exchange(process, body, LOAD_MILLISECONDS)
 
@@ -160,6 +164,14 @@ class ContractWorker:
     def restarts(self) -> int:
         """How often a process had to be replaced, because it was lost or given up."""
         return sum(max(realm.starts - 1, 0) for realm in (self._calls, self._operations))
+
+    @property
+    def walls(self) -> frozenset[str] | None:
+        """The walls around its processes, of ``confinement.WALLS``; None before one has started."""
+        known = [
+            realm.walls for realm in (self._calls, self._operations) if realm.walls is not None
+        ]
+        return frozenset.intersection(*known) if known else None
 
     @property
     def pids(self) -> list[int]:

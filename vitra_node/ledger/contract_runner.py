@@ -7,6 +7,7 @@ all of them.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 import trio
 
 from ..contracts.compiler import compile_contract
+from ..contracts.confinement import missing_walls
 from ..contracts.engine import (
     ApplyRequest,
     ApplyResult,
@@ -29,6 +31,8 @@ from ..contracts.errors import ContractError, ContractSyntaxError
 from ..contracts.worker import ContractWorker
 from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
+
+log = logging.getLogger("vitra.contract")
 
 # A database runs one source at a time; a replay that crosses a change of source needs the next
 # one soon after. Each worker is a process, so idle ones are not kept.
@@ -65,12 +69,18 @@ class ContractRunner:
         self._compiled: OrderedDict[str, CompiledContract] = OrderedDict()
         self._workers: OrderedDict[str, _LiveWorker] = OrderedDict()
         self._past_restarts = 0
+        self._walls: frozenset[str] | None = None
 
     @property
     def worker_restarts(self) -> int:
         """How often the process of a contract had to be replaced."""
         living = (live.worker for live in self._workers.values() if live.worker is not None)
         return self._past_restarts + sum(worker.restarts for worker in living)
+
+    @property
+    def walls(self) -> frozenset[str] | None:
+        """What confines the processes of contracts, see ``ContractWorker.walls``."""
+        return self._walls
 
     @classmethod
     @asynccontextmanager
@@ -165,7 +175,18 @@ class ContractRunner:
             yield live.worker
         finally:
             live.users -= 1
+            if self._walls is None and live.worker is not None:
+                self._note_walls(live.worker.walls)
             self._retire_idle()
+
+    def _note_walls(self, walls: frozenset[str] | None) -> None:
+        """Remember what confines contracts here, and tell the operator once what does not."""
+        if walls is None:
+            return
+        self._walls = walls
+        missing = missing_walls(walls)
+        if missing:
+            log.warning("this kernel does not confine contracts by: %s", ", ".join(missing))
 
     def _start(self, compiled: CompiledContract) -> _LiveWorker:
         live = _LiveWorker(compiled)
