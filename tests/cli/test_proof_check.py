@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from protocol.transparency.consistency import prove_consistency
 from protocol.transparency.inclusion import prove_inclusion
 from vitra_node.storage.corestore import Corestore
 
@@ -47,6 +48,29 @@ def test_a_proof_of_inclusion(vitra: Vitra, inclusion: Path) -> None:
     assert vitra("proof", "check", str(inclusion)).code == 4
 
 
+def test_a_proof_that_a_log_only_grew(vitra: Vitra, tmp_path: Path) -> None:
+    file = tmp_path / "consistency.json"
+
+    async def write() -> None:
+        async with Corestore.open(None) as store:
+            log = await store.get(name="log")
+            await log.append([b"one", b"two", b"three", b"four", b"five"])
+            file.write_text(prove_consistency(log.storage, 3).to_json())
+
+    trio.run(write)
+    outcome = vitra("proof", "check", str(file), "--json")
+    assert (outcome.code, outcome.json["verdict"]) == (0, "verified")
+    assert (outcome.json["from"], outcome.json["to"]) == (3, 5)
+    assert len(outcome.json["roots"]) == 2
+    assert vitra("proof", "check", str(file), "--key", outcome.json["key"]).code == 0
+    assert vitra("proof", "check", str(file), "--key", "00" * 32).code == 4
+    document = json.loads(file.read_text())
+    document["earlier"]["length"] = 4
+    file.write_text(json.dumps(document))
+    outcome = vitra("proof", "check", str(file))
+    assert (outcome.code, outcome.out.startswith("rejected: ConsistencyProof")) == (4, True)
+
+
 @pytest.mark.parametrize(
     ("content", "code", "text"),
     [
@@ -56,6 +80,7 @@ def test_a_proof_of_inclusion(vitra: Vitra, inclusion: Path) -> None:
         ("[]", 2, "holds no proof"),
         ('{"vitraInclusionProof": 2}', 2, "is damaged"),
         ('{"vitraInclusionProof": 1}', 2, "is damaged"),
+        ('{"vitraConsistencyProof": 1}', 2, "is damaged"),
         ('{"vitraContractFraudProof": 1}', 2, "is damaged"),
         ('{"vitraLogForkFraudProof": 1}', 2, "is damaged"),
     ],

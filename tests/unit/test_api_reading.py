@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from protocol.transparency.consistency import ConsistencyProof
 from protocol.transparency.inclusion import InclusionProof
+from tests.contract_sources import COUNTER
 from vitra_node.api.local import LocalConnection, open_sandbox
 from vitra_node.api.session import Session
 from vitra_node.database import Database
@@ -131,6 +135,39 @@ async def test_blocks_are_proven_to_strangers() -> None:
             assert (proven.log_key.hex(), proven.index) == (key, seq)
         with pytest.raises(NotFound):
             await connection.call("log.prove", seq=info["index"]["length"])
+
+
+async def test_that_a_log_only_grew_is_proven_to_strangers() -> None:
+    async with open_sandbox(SOURCE) as connection:
+        answer = await call(connection, "set", names=["a", "b"], value=1)
+        length = (await connection.call("database.info"))["index"]["length"]
+        first = await connection.call("log.consistency", start=4)
+        await call(connection, "set", names=["a"], value=2)
+        second = await connection.call("log.consistency", start=4)
+        for proof in (first, second):
+            ConsistencyProof.from_json_untrusted(json.dumps(proof)).check_untrusted()
+        assert first["earlier"] == second["earlier"]
+        assert first["later"]["length"] == length < second["later"]["length"]
+        oplog = answer["operations"][0]["oplog"]
+        assert (await connection.call("log.consistency", log=oplog, start=1))["logKey"] == oplog
+        for start in (0, second["later"]["length"], 10**6):
+            with pytest.raises(NotFound):
+                await connection.call("log.consistency", start=start)
+
+
+async def test_what_is_missing_of_the_tree_is_fetched(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with Database.create(None, contract=COUNTER) as database:
+            for _ in range(20):
+                await (await database.call("increment")).when_processed()
+            host, port = await database.listen("127.0.0.1", 0)
+            async with Database.load(tmp_path, database.key, sparse=True) as copy:
+                await copy.connect(host, port)
+                await copy.index.core.update(wait=True)
+                assert not copy.index.core.has(16)
+                connection = LocalConnection(Session(copy, tmp_path))
+                proof = await connection.call("log.consistency", start=17)
+    ConsistencyProof.from_json_untrusted(json.dumps(proof)).check_untrusted(database.key)
 
 
 async def test_before_anything_is_here_there_is_no_telling(tmp_path: Any) -> None:

@@ -111,6 +111,7 @@ _TABLE = (
     Method("log.history", logs.history, stream=True),
     Method("log.operations", joined.operations),
     Method("log.prove", logs.prove),
+    Method("log.consistency", logs.consistency),
     Method("oplog.list", oplogs.list_),
     Method("oplog.new", oplogs.new, changes=True),
     Method("oplog.remove", oplogs.remove, changes=True),

@@ -12,7 +12,7 @@ import trio
 from protocol.encoding.msgpack import unpack_untrusted
 from protocol.encoding.paths import format_key
 from protocol.errors import DecodeError, ProofError, RecordError
-from protocol.transparency import frauds, inclusion, log_frauds, result_proof
+from protocol.transparency import consistency, frauds, inclusion, log_frauds, result_proof
 
 from ..errors import NotFound, UsageProblem
 from .failures import telling
@@ -43,7 +43,8 @@ def check_proof(file: Path, key: bytes | None) -> dict[str, Any]:
     raise UsageProblem(
         f"{file} holds no proof that this program knows.",
         unchanged="Nothing was checked.",
-        advice="Proofs are written by `vitra fraud export` and `vitra tx prove`.",
+        advice="Proofs are written by `vitra fraud export`, `vitra tx prove` and "
+        "`vitra proof consistency`.",
     )
 
 
@@ -88,6 +89,29 @@ def _inclusion(text: str, key: bytes | None) -> dict[str, Any]:
     return {**answer, "verdict": VERIFIED, "reason": reason}
 
 
+def _consistency(text: str, key: bytes | None) -> dict[str, Any]:
+    proof = consistency.ConsistencyProof.from_json_untrusted(text)
+    answer = {"key": proof.log_key.hex()}
+    try:
+        proof.check_untrusted(key)
+    except ProofError as error:
+        return {**answer, "verdict": REJECTED, "reason": f"It does not hold: {error}."}
+    earlier, later = proof.earlier, proof.later
+    signed = earlier.signature is not None
+    reason = (
+        f"The log's writer signed {later.length} blocks, of which the first {earlier.length} are "
+        f"those with the {'signed ' if signed else ''}tree in the proof."
+    )
+    return {
+        **answer,
+        "verdict": VERIFIED,
+        "reason": reason,
+        "from": earlier.length,
+        "to": later.length,
+        "roots": [root.hash.hex() for root in earlier.roots],
+    }
+
+
 def _result(text: str, key: bytes | None) -> dict[str, Any]:
     proof = result_proof.ResultProof.from_json_untrusted(text)
     answer = {"key": proof.database_key.hex(), "oplog": proof.origin.hex(), "op": proof.op_seq}
@@ -126,6 +150,7 @@ _KINDS: tuple[tuple[str, str, Callable[[str, bytes | None], dict[str, Any]]], ..
     (log_frauds.REWRITE_MARKER, "BlockRewriteFraudProof", _log_fraud),
     (result_proof.PROOF_MARKER, "ResultProof", _result),
     (inclusion.PROOF_MARKER, "BlockInclusionProof", _inclusion),
+    (consistency.PROOF_MARKER, "ConsistencyProof", _consistency),
 )
 
 

@@ -1,13 +1,18 @@
-"""``vitra proof check``: what a proof file is worth, with nothing but the file."""
+"""``vitra proof``: what a file is worth, with nothing but the file; and that a log only grew."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ..api.connection import Connection
+from ..config import write_file_atomically
+from ..errors import UsageProblem
 from ..key_text import parse_key
+from .asking import ask
 from .exit_codes import CANNOT_TELL, DONE, FORKED, REJECTED, VIOLATED
 from .output import safe_text
 from .settings import Settings, takes_settings
@@ -16,7 +21,7 @@ from .settings import Settings, takes_settings
 @click.group()
 @takes_settings
 def proof(settings: Settings) -> None:
-    """Check proofs that others have made."""
+    """Check proofs that others have made, or prove that a log only grew."""
 
 
 @proof.command()
@@ -36,6 +41,44 @@ def check(settings: Settings, file: Path, key: str | None) -> int:
     found = check_proof(file, wanted)
     settings.output.result(found, _text(found))
     return _code(found)
+
+
+@proof.command()
+@click.option(
+    "--from",
+    "start",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="LENGTH",
+    help="How many blocks the log had.",
+)
+@click.option(
+    "--log", default="index", metavar="LOG", help="index (also if left out), local, or a key."
+)
+@click.option(
+    "-o", "--output", "file", required=True, type=click.Path(path_type=Path), help="Where to."
+)
+@takes_settings
+def consistency(settings: Settings, start: int, log: str, file: Path) -> None:
+    """Write a proof that a log only grew since it had LENGTH blocks.
+
+    Anyone can check it with `vitra proof check`, without the database: the blocks up to LENGTH are
+    the beginning of what is signed now. Two such proofs from one LENGTH have the same roots.
+    """
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("log.consistency", log=log, start=start)
+
+    found = ask(settings, command)
+    try:
+        write_file_atomically(file, json.dumps(found, indent=1).encode() + b"\n")
+    except OSError as error:
+        raise UsageProblem(
+            f"{file} cannot be written: {error.strerror}.", unchanged="Nothing was written."
+        ) from error
+    lengths = {"from": start, "to": found["later"]["length"]}
+    settings.output.result({**lengths, "file": str(file)}, None)
+    settings.output.narrate(f"Wrote the proof from {start} to {lengths['to']} blocks to {file}.")
 
 
 def _code(found: dict[str, Any]) -> int:

@@ -8,9 +8,11 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from protocol.encoding.msgpack import unpack_untrusted
+from protocol.hypercore.prover import CannotProve
+from protocol.transparency.consistency import prove_consistency
 from protocol.transparency.inclusion import prove_inclusion
 
-from ...errors import NotFound
+from ...errors import CannotTellYet, NotFound
 from ...key_text import parse_key
 from ..json_values import to_json
 from ..parameters import Count
@@ -19,6 +21,9 @@ from ..shapes import history_shape
 
 if TYPE_CHECKING:
     from ...ledger.oplogs import Oplog
+
+# How long peers have for the one block that a proof may need.
+FETCH_SECONDS = 15.0
 
 INDEX = "index"
 LOCAL = "local"
@@ -61,6 +66,34 @@ async def prove(session: Session, *, log: str = INDEX, seq: Count) -> dict[str, 
     await core.get(seq)
     proof: dict[str, Any] = json.loads(prove_inclusion(core.storage, seq).to_json())
     return proof
+
+
+async def consistency(session: Session, *, log: str = INDEX, start: Count) -> dict[str, Any]:
+    """A proof that a log only grew since it had ``start`` blocks; anyone can check it offline.
+
+    ``log`` as for ``log.history``. What is not here of the tree is asked of the peers.
+    """
+    session.require_data()
+    oplog = _find(session, log)
+    core = session.database.index.core if oplog is None else oplog.core
+    if not 0 < start < core.length:
+        raise NotFound(
+            f"The log has {core.length} blocks, and did not grow since it had {start}."
+            if start
+            else "Every log begins with no block; nothing is to be proven of that.",
+            advice=f"Name a length from 1 to {core.length - 1}." if core.length > 1 else "",
+        )
+    try:
+        proof = prove_consistency(core.storage, start)
+    except CannotProve:
+        # The way up from this block passes by all nodes that are needed.
+        await core.get(start - 1, timeout=FETCH_SECONDS)
+        try:
+            proof = prove_consistency(core.storage, start)
+        except CannotProve as error:
+            raise CannotTellYet(f"The proof cannot be made here: {error}.") from error
+    shown: dict[str, Any] = json.loads(proof.to_json())
+    return shown
 
 
 async def _index_history(
