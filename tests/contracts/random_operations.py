@@ -8,6 +8,7 @@ from typing import Any
 
 import vitra_node.contracts
 from protocol.encoding.msgpack import Date, pack
+from tests.contracts import random_contracts
 
 _EXAMPLES = Path(vitra_node.contracts.__file__).parent / "examples"
 EXAMPLES = ("counter", "kv-store", "membership-voting", "key-registry", "package-registry")
@@ -98,6 +99,8 @@ class OperationSource:
 
     def contract(self) -> str:
         """The source."""
+        if self.name == "composed":
+            return random_contracts.contract(self._random)
         if self.name != "random":
             return (_EXAMPLES / f"{self.name}.js").read_text()
         lines = [
@@ -141,6 +144,12 @@ class OperationSource:
             return {"op": kind, **fields, "next": pick(self._keys)}
         if self.name == "package-registry":
             return self._package()
+        if self.name == "composed":
+            if self._random.random() < 0.01:
+                return {"op": "/.sys/rollback", "to": self._random.choice([1, 0, 2, 40, -1, "1"])}
+            kind = random_contracts.operation_kind(self._random)
+            return {"op": kind, "path": pick(_PATHS), "value": self._value(),
+                    "n": self._random.randrange(10)}  # fmt: skip
         kind = f"H{pick(self._handlers)}"
         return {"op": kind, "path": pick(_PATHS), "value": self._value()}
 

@@ -32,6 +32,7 @@ from protocol.transparency.operations import (
     decode_operation_untrusted,
 )
 from protocol.transparency.records import Ack, decode_source_untrusted, is_input_key, op_batch
+from protocol.transparency.replay_group import changes_rules
 from protocol.transparency.rollback import (
     Refused,
     is_system_operation,
@@ -279,6 +280,9 @@ class Executor:
         results = iter(await self._run([each for each in readable if each is not None], ts))
         outcomes: list[tuple[ApplyResult | None, Outcome]] = []
         for request in readable:
+            if outcomes and any(changes_rules(key) for key, _ in outcomes[-1][1].writes):
+                # What follows is judged under the new rules, be it readable or not.
+                break
             if request is None:
                 outcomes.append((None, Outcome(UNREADABLE_OPERATION)))
                 continue
