@@ -49,6 +49,8 @@ _RANDOM_TRIES = 1750
 _BIRTHDAY_SOCKETS = 256
 _BIRTHDAY_PAUSE_SECONDS = 0.1
 _LOWEST_PORT = 1000
+# From the last try to the end: the peer connects by the last byte as well as by the first.
+_LAST_SECONDS = 2.0
 
 
 class State(Enum):
@@ -337,7 +339,7 @@ class Puncher:
         if self._tries < tries:
             self._later(seconds, lambda: what(verified))
         else:
-            self._later(seconds, self._give_up)
+            self._later(_LAST_SECONDS, self._give_up)
 
     def _later(self, seconds: float, call: Callable[[], None]) -> None:
         self._timer = self._rpc.later.at(self._rpc.now + seconds, call)

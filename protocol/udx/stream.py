@@ -62,6 +62,8 @@ LINGER_SECONDS = 8.0
 MAX_UNANSWERED_HEARTBEATS = 6
 # A greeting is repeated after this long: a round trip to the other side of the world, and a bit.
 GREETING_SECONDS = 0.4
+# Greetings of another way: for ten seconds, in which a hole that was punched stays open.
+MAX_WAY_GREETINGS = 25
 
 _MASK = 0xFFFFFFFF
 
@@ -130,6 +132,10 @@ class UdxStream:
         self._linger_until: float | None = None
         self._destroyed = False
         self._moving_until: int | None = None
+        # Another way to the peer, by its id and address there, and when to greet on it.
+        self._way: tuple[int, object] | None = None
+        self._way_at: float | None = None
+        self._way_greetings = 0
 
     # What the caller may ask ----------------------------------------------------------------------
 
@@ -251,6 +257,40 @@ class UdxStream:
         self._send_control(HEARTBEAT)
         self._greeting_at = now + GREETING_SECONDS
 
+    def try_way(self, remote_id: int, address: object, now: float) -> None:
+        """Greet the peer at another address, too, until ``change_remote`` or for ten seconds.
+
+        The stream stays where it is. The peer answers a greeting that arrives; once something
+        comes from that address, packets are known to pass in both directions.
+
+        Raises:
+          LocalProtocolError: the stream was never connected.
+        """
+        if self.remote_id is None:
+            raise LocalProtocolError("the stream is not connected")
+        self._way = remote_id, address
+        self._way_at = now
+        self._way_greetings = 0
+
+    @property
+    def trying_way(self) -> bool:
+        """Whether greetings of ``try_way`` go on."""
+        return self._way is not None
+
+    def way_to_send(self, now: float) -> Datagram | None:
+        """The greeting of the other way that should leave now."""
+        if self._way is None or self._way_at is None or now < self._way_at:
+            return None
+        remote_id, address = self._way
+        self._way_greetings += 1
+        self._way_at = now + GREETING_SECONDS
+        if self._way_greetings == MAX_WAY_GREETINGS:
+            self._leave_way()
+        return self._header(HEARTBEAT, remote_id), address
+
+    def _leave_way(self) -> None:
+        self._way = self._way_at = None
+
     def change_remote(self, remote_id: int, address: object) -> None:
         """Go on with the same peer at another address; the MTU is searched for anew.
 
@@ -261,6 +301,7 @@ class UdxStream:
             raise LocalProtocolError("the stream is not connected")
         self.remote_id = remote_id
         self.address = address
+        self._leave_way()
         self._sender.mtu = MtuSearch(enabled=self._search_mtu)
         self._moving_until = self._sender.next_seq
         self._check_moved()
@@ -420,15 +461,17 @@ class UdxStream:
         self._out = []
         return out
 
-    def _header(self, kind: int) -> bytes:
-        assert self.remote_id is not None
+    def _header(self, kind: int, remote_id: int | None = None) -> bytes:
+        if remote_id is None:
+            remote_id = self.remote_id
+        assert remote_id is not None
         receiver = self._receiver
         return HEADER.pack(
             MAGIC,
             VERSION,
             kind,
             0,
-            self.remote_id,
+            remote_id,
             receiver.window(),
             self._sender.next_seq & _MASK,
             receiver.expected & _MASK,
@@ -463,6 +506,7 @@ class UdxStream:
         self._state = _State.LINGER if lingers else _State.GONE
         self._linger_until = now + LINGER_SECONDS if lingers else None
         self._heartbeat_at = None
+        self._leave_way()
         self._sender.release()
         self._receiver.release()
         self._messages.clear()
@@ -478,7 +522,7 @@ class UdxStream:
         if self.remote_id is None:
             return None
         earliest = self._sender.next_timer()
-        for at in (self._heartbeat_at, self._silent_until(), self._greeting_at):
+        for at in (self._heartbeat_at, self._silent_until(), self._greeting_at, self._way_at):
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return earliest

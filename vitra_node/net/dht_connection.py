@@ -48,7 +48,9 @@ class Meeting:
     """A stream from its first hour: its id is in the handshake, its peer not known yet.
 
     The peer may be first: what comes for the id before we know where it is, is its address. When
-    both meet at a blind relay first, the stream moves to the direct way as soon as there is one.
+    both meet at a blind relay first, the stream moves to the direct way as soon as a packet of it
+    has come there: whoever learns of that way greets the peer on it, who moves by the greeting, and
+    answers on it. So neither leaves the relay for a way that is open in one direction only.
 
     Attributes:
       stream: the stream.
@@ -61,6 +63,8 @@ class Meeting:
         self._source: tuple[SocketAddress, DatagramSocket] | None = None
         self._remote_id: int | None = None
         self._at_relay = False
+        # Where the relay is, since before it can pass anything on.
+        self._relay: tuple[SocketAddress, DatagramSocket] | None = None
         self._direct = trio.Event()
         self._known: ConnectionReady | RelayWanted | None = None
         self._seconds = MEETING_SECONDS
@@ -68,7 +72,11 @@ class Meeting:
         self._news = trio.Event()
 
     def _accepts(self, address: SocketAddress, socket: DatagramSocket) -> bool:
-        """A packet came before the stream is connected, or to another of our sockets."""
+        """A packet came before the stream is connected, or on another way than it is."""
+        if self._relay == (address, socket):
+            # The peer was told of the relay's stream before us. What it says does not show where it
+            # is, and we cannot answer yet; it comes again.
+            return self.stream.connected
         if self._remote_id is None:
             self._source = (address, socket)
         elif not self.stream.connected:
@@ -102,7 +110,7 @@ class Meeting:
         stream = self.stream
         if stream.connected:
             if self._at_relay and outcome.address is not None and socket is not None:
-                self._go_direct(socket, outcome.address)
+                stream.try_way(socket, self._remote_id or 0, outcome.address)
         elif self._source is not None:
             address, socket = self._source
             stream.connect(socket, self._remote_id or 0, address)
@@ -123,6 +131,10 @@ class Meeting:
         if self._source is not None and not self.stream.connected:
             address, socket = self._source
             self.stream.connect(socket, self._remote_id or 0, address)
+
+    def expect_relay(self, socket: DatagramSocket, address: SocketAddress) -> None:
+        """The relay is about to be asked; what comes from there from now on, it passes on."""
+        self._relay = (address, socket)
 
     def take_relay(
         self, socket: DatagramSocket, relay_stream_id: int, address: SocketAddress

@@ -34,10 +34,11 @@ async def hold_link(
     """
     link = _Link(connection, RelayPairing(public_key, pair), stream_header)
     stream = connection.stream
+    assert stream.socket is not None
+    meeting.expect_relay(stream.socket, stream.remote_address)
     try:
         with trio.fail_after(PAIRING_SECONDS):
             relay_stream_id = await link.paired()
-        assert stream.socket is not None
         meeting.take_relay(stream.socket, relay_stream_id, stream.remote_address)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(link.stay)

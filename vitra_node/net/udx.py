@@ -110,8 +110,8 @@ class UdxEndpoint:
             socket.close()
 
     def release_socket(self, socket: DatagramSocket) -> None:
-        """Close one socket as soon as no stream sends through it."""
-        if any(connection.socket is socket for connection in self.streams.values()):
+        """Close one socket as soon as no stream needs it."""
+        if any(connection.needs(socket) for connection in self.streams.values()):
             self._released.add(socket)
         else:
             self._released.discard(socket)
@@ -160,9 +160,9 @@ class UdxEndpoint:
 
         Args:
           stream_id: a random one if None.
-          accepts: asked for every packet that comes before the stream is connected, or through
-            another socket than the one it is connected on; it may call ``connect``. Without it
-            all are accepted.
+          accepts: asked for every packet that comes before the stream is connected, or on another
+            way than that it is connected on, by socket or address; it may call ``connect``.
+            Without it all are accepted.
         """
         if stream_id is None:
             stream_id = self.new_stream_id()
@@ -176,8 +176,8 @@ class UdxEndpoint:
 
     def _forget(self, connection: UdxConnection) -> None:
         self.streams.pop(connection.stream_id, None)
-        if connection.socket in self._released:
-            self.release_socket(connection.socket)
+        for socket in list(self._released):
+            self.release_socket(socket)
 
     async def _wait_delivered(self) -> None:
         for connection in list(self.streams.values()):

@@ -50,6 +50,7 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self.stream_id = stream.stream_id
         self.socket: DatagramSocket | None = None
         self.close_reason: CloseReason | None = None
+        self._way_socket: DatagramSocket | None = None
         self._stream = stream
         self._accepts = accepts
         self._wake_at = wake_at
@@ -130,6 +131,21 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         if self.close_reason is not None:
             raise trio.BrokenResourceError(self.close_reason.value)
 
+    def try_way(self, socket: DatagramSocket, remote_id: int, address: SocketAddress) -> None:
+        """Ask the peer to answer at another address, through ``socket``; see ``UdxStream.try_way``.
+
+        Raises:
+          LocalProtocolError: it was never connected.
+        """
+        now = trio.current_time()
+        self._stream.try_way(remote_id, address, now)
+        self._way_socket = socket
+        self.pump(now)
+
+    def needs(self, socket: DatagramSocket) -> bool:
+        """Whether it sends through the socket, or may soon."""
+        return socket is self.socket or (socket is self._way_socket and self._stream.trying_way)
+
     def change_remote(self, socket: DatagramSocket, remote_id: int, address: SocketAddress) -> None:
         """Go on at another address.
 
@@ -146,11 +162,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         self, data: bytes, address: SocketAddress, socket: DatagramSocket, now: float
     ) -> bool:
         """Take a packet; gives whether it was taken. ``pump`` follows."""
-        if (
-            socket is not self.socket
-            and self._accepts is not None
-            and not self._accepts(address, socket)
-        ):
+        elsewhere = socket is not self.socket or address != self._stream.address
+        if elsewhere and self._accepts is not None and not self._accepts(address, socket):
             return False
         try:
             self._stream.receive_packet_untrusted(data, address, now)
@@ -193,6 +206,8 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         packets = stream.packets_to_send(now)
         if packets and self.socket is not None:
             self.socket.send(packets)  # type: ignore[arg-type]
+        if stream.trying_way:
+            self._greet_on_way(now)
         if stream.unread_bytes:
             self._readable.set()
         if stream.unsent_bytes <= SEND_BUFFER_BYTES:
@@ -208,6 +223,11 @@ class UdxConnection(trio.abc.HalfCloseableStream):
         if at < self._timer_at:
             self._timer_at = at
             self._wake_at(self, at)
+
+    def _greet_on_way(self, now: float) -> None:
+        greeting = self._stream.way_to_send(now)
+        if greeting is not None and self._way_socket is not None:
+            self._way_socket.send([greeting])  # type: ignore[list-item]
 
     def _throw_away(self, now: float) -> None:
         """Nobody reads any more; a peer that goes on writing is told so, once it has our bytes."""
