@@ -11,20 +11,19 @@ import math
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from random import Random
 
 import trio
 
 from protocol.encoding.msgpack import pack
 from protocol.transparency.frauds import Verified, Violated
 from protocol.transparency.sampling import chance_to_see, sampled_blocks
+from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import ContractViolated
 from vitra_node.ledger.contract_runner import ContractRunner
 from vitra_node.roles.auditor import Auditor, StoredOperations
 from vitra_node.roles.audits.parts import PatientCore, Sampled, replay_part
 from vitra_node.roles.evidence import index_over
-from vitra_node.world import RealWorld
 
 from .cheating_executor import Batch, CheatingExecutor, cheating_database
 
@@ -42,17 +41,6 @@ def alter(executor: CheatingExecutor, batch: Batch) -> Sequence[Batch]:
         return [batch]
     key, _ = batch[2]
     return [[*batch[:2], (key, pack("another"))]]
-
-
-class SameKeys(RealWorld):
-    """The real world, but its keys are the same in every run, and so what the seeds take."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rolls = Random(1)
-
-    def random_bytes(self, count: int) -> bytes:
-        return self._rolls.randbytes(count)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from protocol.encoding.msgpack import pack
 from protocol.transparency.frauds import UncertaintyCode
 from tests.attacks.cheating_executor import CHEATS, cheating_database
 from tests.contract_sources import COUNTER
+from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import CannotTellYet, UsageProblem
 from vitra_node.frauds import ContractFraudProof
@@ -88,6 +89,22 @@ async def test_a_violation_is_found_and_proven() -> None:
             assert (await database.verify(start=600)).verdict == "verified"
 
 
+async def test_a_block_that_is_no_entry_is_found_by_every_audit() -> None:
+    with trio.fail_after(SECONDS):
+        async with Database.create(None, contract=COUNTER) as database:
+            await increment(database, OPERATIONS)
+            length = database.index.length
+            # Its executor reads no more of it than it wrote.
+            await database.index.core.append([b"\xff no entry", b"\xff none either"])
+            for arguments in ({}, {"jobs": 2}, {"sample": 1.0}, {"start": length - 3}):
+                with pytest.raises(ContractFraudProof) as found:
+                    await database.verify(**arguments)  # type: ignore[arg-type]
+                assert (found.value.code, found.value.seq) == ("InvalidSchema", length)
+            # Behind it nothing can be read, and nobody is accused over what cannot be read.
+            report = await database.verify(start=length + 1)
+            assert report.verdict == "cannot tell"
+
+
 async def test_what_is_no_scope() -> None:
     async with Database.create(None, contract=COUNTER) as database:
         for arguments in (
@@ -104,6 +121,38 @@ async def test_what_is_no_scope() -> None:
         with pytest.raises(CannotTellYet):
             await database.verify(start=100)
         assert (await database.verify(start=0, sample=0.5, jobs=64)).verdict == "verified"
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"jobs": 2}, {"start": 700}, {"sample": 0.05, "seed": "x", "jobs": 2}]
+)
+async def test_what_is_missing_comes_from_peers_or_cannot_be_told(
+    arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    with trio.fail_after(SECONDS):
+        async with (
+            Database.create(None, contract=COUNTER, world=SameKeys()) as database,
+            Database.load(tmp_path, database.key, sparse=True) as copy,
+        ):
+            await increment(database, OPERATIONS)
+            host, port = await database.listen("127.0.0.1", 0)
+            await copy.connect(host, port)
+            await copy.index.core.update(wait=True)
+            await copy.index.core.wait_for_length(database.index.length)
+            assert not copy.index.core.has(800)
+            report = await copy.verify(**arguments)
+            assert report.verdict == "verified"
+            assert report.operations > 0
+            # A sample, or the end, needs far from all of it.
+            if "jobs" not in arguments or "sample" in arguments:
+                here = sum(map(copy.index.core.has, range(copy.index.length)))
+                assert here < copy.index.length // 2
+            # What was read is here now; take the middle away, and the peer.
+            await copy.index.core.clear(400, 800)
+        async with Database.load(tmp_path, sparse=True) as copy:
+            alone = await copy.verify(**arguments)
+    assert alone.verdict == "cannot tell", alone
+    assert copy.frauds() == []
 
 
 # Processes that end -------------------------------------------------------------------------------
