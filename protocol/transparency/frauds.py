@@ -62,6 +62,7 @@ class UncertaintyCode(StrEnum):
     UNKNOWN_FORMAT = "UnknownFormat"
     CONTRACT_NOT_RUN = "ContractNotRun"
     OPLOG_FORKED = "OplogForked"
+    OPERATION_DISPUTED = "OperationDisputed"
 
 
 @dataclass(frozen=True, slots=True)

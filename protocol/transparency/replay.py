@@ -34,8 +34,9 @@ Rules for an ack, in the order in which they are checked (violation in brackets)
     2. Its oplog is a participant at that point [NonParticipant].
     3. Its seq is the next of that oplog [ProcessedOutOfOrder].
     4. Its ts is not less than that of the ack before [TimestampDecreased].
-    5. The operation's block and the oplog's tree hash are those it names [OperationMismatch];
-       *cannot tell* when that oplog is known to be forked.
+    5. The oplog's tree hash with the operation as its last block is the one it names, else *cannot
+       tell*: the writer may have signed another history. In the history that it names, the
+       operation's block is the one that it names [OperationMismatch].
     6. The contract ends as it reports: well or not, with the same text [MonitorApplyFailed,
        OutcomeMismatch]. For operations of the protocol itself, ``rollback`` takes its place.
     7. Behind it stand exactly the effective writes of the contract, in the order of their keys

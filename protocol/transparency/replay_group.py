@@ -149,24 +149,38 @@ def read_operations(group: Group, legacy: bool) -> Step[None]:
 
 
 def _check_operation(transaction: Transaction, facts: OperationFacts | None) -> Step[bytes]:
-    ack = transaction.ack
-    if facts is None or (facts.oplog_head is None and ack.oplog_head is not None):
-        reason = f"Operation {ack.seq} of oplog {ack.origin.hex()} cannot be had."
-        raise Unknown(UncertaintyCode.CANNOT_FETCH_OP, reason, transaction.seq)
-    if ack.op_hash is None or (
-        ack.op_hash == leaf_hash(facts.block) and ack.oplog_head == facts.oplog_head
-    ):
+    ack, seq = transaction.ack, transaction.seq
+    if facts is not None and (ack.op_hash is None or ack.oplog_head == facts.oplog_head):
+        _check_hash(transaction, facts.block)
         return facts.block
+    # The ack names a history of the oplog that is not the one here. Its writer may have signed
+    # both; nothing but that history, signed, tells whether the executor was shown it.
+    oplog = ack.origin.hex()
     if (yield IsForked(ack.origin, ack.seq)):
-        reason = f"Oplog {ack.origin.hex()} is forked: its writer is at fault."
-        raise Unknown(UncertaintyCode.OPLOG_FORKED, reason, transaction.seq)
+        reason = f"Oplog {oplog} is forked: its writer is at fault."
+        raise Unknown(UncertaintyCode.OPLOG_FORKED, reason, seq)
+    if facts is None or facts.oplog_head is None:
+        reason = f"Operation {ack.seq} of oplog {oplog} cannot be had."
+        raise Unknown(UncertaintyCode.CANNOT_FETCH_OP, reason, seq)
+    reason = (
+        f"The ack names another history of oplog {oplog} than the one known here: the "
+        "executor made it up, or the oplog's writer signed two and hides one."
+    )
+    raise Unknown(UncertaintyCode.OPERATION_DISPUTED, reason, seq)
+
+
+def _check_hash(transaction: Transaction, block: bytes) -> None:
+    """In the history that the ack names, the last block is the one that it names."""
+    ack = transaction.ack
+    if ack.op_hash is None or ack.op_hash == leaf_hash(block):
+        return
     violation = Violation(
         ViolationCode.OPERATION_MISMATCH,
         f"The ack names another operation than number {ack.seq} of oplog {ack.origin.hex()}.",
         seq=transaction.seq,
         actual=transaction.entry.write,
     )
-    raise Broken(violation.at_operation(transaction.seq, ack.origin, ack.seq, facts.block))
+    raise Broken(violation.at_operation(transaction.seq, ack.origin, ack.seq, block))
 
 
 def _decode(item: Item, legacy: bool) -> tuple[bool, Value]:

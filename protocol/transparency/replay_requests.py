@@ -177,9 +177,9 @@ class ContractRun:
 class IsForked:
     """Say whether the writer of this oplog is known to have signed two histories.
 
-    Answer: ``bool``. Asked before an executor is accused over an operation that differs: it may
-    have been shown another history, and is then not at fault. The caller should let the executor
-    show the head it acted on before answering.
+    Answer: ``bool``. Asked where an ack names another history than the one at hand: when it is
+    known to be signed too, its writer is at fault. The caller should let the executor show the
+    head it acted on before answering.
     """
 
     origin: bytes

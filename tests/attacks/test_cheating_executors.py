@@ -21,7 +21,7 @@ from vitra_node.roles.monitor import ViolationFound
 from .cheating_executor import CHEATS, CONTRACT, cheating_database
 
 SPEC = Path(__file__).parents[2] / "specs" / "10-auditing.md"
-SECONDS = 30
+SECONDS = 60
 
 
 async def use(database: Database) -> None:

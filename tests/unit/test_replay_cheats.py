@@ -255,16 +255,6 @@ CHEATS: dict[str, tuple[Cheat, ViolationCode, int]] = {
         ViolationCode.OPERATION_MISMATCH,
         PUT_ACK,
     ),
-    "a wrong head of the oplog": (
-        lambda past: edit_ack(past, PUT_ACK, oplog_head=bytes(32)),
-        ViolationCode.OPERATION_MISMATCH,
-        PUT_ACK,
-    ),
-    "another operation than the published one": (
-        lambda past: past.oplogs[BOB].__setitem__(0, pack({"op": "nop"})),
-        ViolationCode.OPERATION_MISMATCH,
-        PUT_ACK,
-    ),
     "other metadata than apply saw": (
         lambda past: (past.do(ALICE, {"op": "store-ack"}), edit_ack(past, 12, metadata=1)),
         ViolationCode.CHANGE_MISMATCH,

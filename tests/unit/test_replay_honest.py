@@ -292,6 +292,26 @@ def test_a_forked_oplog_is_its_writers_fault() -> None:
     assert verdict.state.operations == 1
 
 
+@pytest.mark.parametrize("is_proven", [True, False])
+@pytest.mark.parametrize("shown", [[{"op": "nop"}, {"op": "increment"}], [{"op": "increment"}], []])
+def test_no_history_of_an_oplog_accuses_the_executor(
+    shown: list[dict[str, str]], is_proven: bool
+) -> None:
+    """Its writer can sign any, also one that has the very operation at its place."""
+    past = history()
+    for _ in range(2):
+        past.do(ALICE, {"op": "increment"})
+    past.oplogs[ALICE] = [pack(op) for op in shown]
+    if is_proven:
+        past.forked.add(ALICE)
+    verdict, _ = drive(past)
+    assert isinstance(verdict, CannotTell)
+    hidden = UncertaintyCode.CANNOT_FETCH_OP if len(shown) < 2 else None
+    unproven = hidden or UncertaintyCode.OPERATION_DISPUTED
+    assert verdict.code is (UncertaintyCode.OPLOG_FORKED if is_proven else unproven)
+    assert verdict.state.operations == (1 if len(shown) == 1 else 0)
+
+
 def test_the_index_may_be_out_of_reach() -> None:
     past = history()
     past.do(ALICE, {"op": "increment"})

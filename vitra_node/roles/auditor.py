@@ -34,15 +34,16 @@ from ..contracts.errors import ContractError, ContractSyntaxError
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
 from ..ledger.index import Index
-from ..ledger.oplogs import OplogSet
+from ..ledger.oplogs import Oplog, OplogSet
+from ..nursery import open_owned_nursery
 from ..storage.errors import BlockNotAvailable, BlockOutOfRange
 from ..storage.hypercore import Hypercore
 
 # Blocks of the index handed to the replay at a time: enough to keep it busy, little to hold.
 READ_AHEAD_BLOCKS = 512
 
-# How long peers have to show another history of an oplog before the executor is accused over an
-# operation that differs: time to open a channel and to be asked for a tree, on any link.
+# How long peers have to show another history of an oplog, where an ack names one: time to open a
+# channel and to be asked for a tree, on any link.
 FORK_PATIENCE_SECONDS = 5.0
 
 
@@ -70,11 +71,11 @@ class StoredOperations:
 
     async def operation(self, origin: bytes, seq: int) -> OperationFacts | None:
         """See ``OperationSource``."""
-        core = (await self._oplogs.open(origin)).core
+        oplog = await self._oplogs.open(origin)
+        core = oplog.core
         block = core.local_block(seq)
         if block is None:
-            with core.tail(seq):
-                block = await block_or_none(core, seq, self._fetch_seconds)
+            block = await self._fetch(oplog, seq)
         if block is None:
             return None
         return OperationFacts(block, self._tree_hash(core, seq, block))
@@ -96,10 +97,25 @@ class StoredOperations:
         self._trees[core.key] = tree
         return tree.hash()
 
+    async def _fetch(self, oplog: Oplog, seq: int) -> bytes | None:
+        core, block = oplog.core, None
+        async with open_owned_nursery() as nursery:
+            nursery.start_soon(_when_it_cannot_come, oplog, seq, nursery.cancel_scope.cancel)
+            with core.tail(seq):
+                block = await block_or_none(core, seq, self._fetch_seconds)
+        return block
+
     async def is_forked(self, origin: bytes) -> bool:
         """See ``OperationSource``."""
         oplog = await self._oplogs.open(origin)
         return await oplog.is_forked(0.0 if self._fetch_seconds == 0 else FORK_PATIENCE_SECONDS)
+
+
+async def _when_it_cannot_come(oplog: Oplog, seq: int, then: Callable[[], None]) -> None:
+    """A log that is proven to be forked grows no more, so nobody waits for its end."""
+    while not oplog.forked or seq < oplog.core.length:
+        await oplog.core.wait_for_activity()
+    then()
 
 
 class Auditor:

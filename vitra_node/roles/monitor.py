@@ -119,6 +119,7 @@ class Monitor:
         self._told: Undecided | None = None
         self._forks: deque[LogForkFraudProof] = deque()
         self._forked = trio.Event()
+        self._forked_again = trio.Event()
         self._send, self._receive = trio.open_memory_channel[MonitorEvent](MAX_UNREAD_EVENTS)
 
     def __aiter__(self) -> Monitor:
@@ -134,6 +135,7 @@ class Monitor:
         """A log of the database is proven to be forked; it is told in its turn."""
         self._forks.append(proof)
         self._forked.set()
+        self._forked_again.set()
 
     async def run(self) -> None:
         """Replay until a violation is found."""
@@ -164,7 +166,19 @@ class Monitor:
             if not await self._replay(length):
                 scope.cancel()
                 return
-            await self._core.wait_for_length(length + 1)
+            await self._growth_or_fork(length)
+
+    async def _growth_or_fork(self, length: int) -> None:
+        """Return when there is more to replay, or something is known that may decide."""
+        async with trio.open_nursery() as nursery:
+
+            async def first(wait: Callable[[], Awaitable[object]]) -> None:
+                await wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(first, lambda: self._core.wait_for_length(length + 1))
+            nursery.start_soon(first, self._forked_again.wait)
+        self._forked_again = trio.Event()
 
     async def _tell_forks(self, scope: trio.CancelScope) -> None:
         while True:
