@@ -6,9 +6,6 @@ network.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from vitra_node.frauds import ContractFraudProof
 from vitra_node.roles.monitor import ViolationFound
 
 from .cheating_executor import CHEATS, CONTRACT, cheating_database
+from .strangers import check_elsewhere
 
 SPEC = Path(__file__).parents[2] / "specs" / "10-auditing.md"
 SECONDS = 60
@@ -71,31 +69,10 @@ async def test_a_cheat_is_found_and_proven(name: str, tmp_path: Path) -> None:
     assert elsewhere.proof.evidence is not None
     file = tmp_path / "proof.json"
     file.write_text(elsewhere.to_json())
-    answer = await trio.to_thread.run_sync(check_elsewhere, file)
+    answer = await trio.to_thread.run_sync(check_elsewhere, file, 20)
     assert (answer["verdict"], answer["code"]) == ("violated", case.code), answer
     assert answer["key"] == elsewhere.proof.database_key.hex()
     write_size(name, case.code, len(elsewhere.to_json()))
-
-
-def check_elsewhere(file: Path) -> dict[str, str]:
-    """``vitra proof check`` in a process of its own that cannot open any socket."""
-    command = [sys.executable, "-c", WITHOUT_NETWORK, "proof", "check", str(file), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=file.parent, check=False)
-    assert done.returncode == 20, done.stderr + done.stdout
-    answer: dict[str, str] = json.loads(done.stdout)
-    return answer
-
-
-# Contract workers are spoken to over pipes and socket pairs; nothing needs an address.
-WITHOUT_NETWORK = """
-import sys
-def refuse(event, arguments):
-    if event in ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto"):
-        raise RuntimeError(f"a proof is checked without the network: {event}")
-sys.addaudithook(refuse)
-from vitra_node.cli.main import run
-sys.exit(run(sys.argv[1:]))
-"""
 
 
 def write_size(name: str, code: str, size: int) -> None:

@@ -23,6 +23,7 @@ from protocol.transparency.log_frauds import (
     LogFraudProof,
     read_log_fraud_proof_untrusted,
 )
+from tests.attacks.strangers import check_elsewhere
 from tests.cli.processes import ok, vitra
 from tests.contract_sources import COUNTER, MEMBERS
 from vitra_node import log_frauds
@@ -285,3 +286,23 @@ async def test_a_participant_that_forks_its_oplog_is_the_only_one_accused(tmp_pa
             # Others work on as before, and nobody takes what the forger publishes.
             await (await executor.call("put", {"path": "/b", "value": 1})).when_processed()
             assert (await executor.index.get("/a")).value == "shown to the executor"  # type: ignore[union-attr]
+        await trio.to_thread.run_sync(
+            read_as_a_stranger, tmp_path / "monitor", tmp_path / "fresh", oplog.key
+        )
+
+
+def read_as_a_stranger(directory: Path, fresh: Path, oplog: bytes) -> None:
+    """What the monitor exports names the participant to somebody without database and network."""
+    told = vitra(directory, "verify", "--json")
+    assert told.code == 21, told.err
+    report = json.loads(told.out)
+    assert (report["whose"], report["log"]) == ("participant", oplog.hex())
+    [kept] = ok(directory, "fraud", "ls")
+    assert kept["kind"] == "BlockRewriteFraudProof"
+    assert ok(directory, "fraud", "show", kept["id"])["proof"]["logKey"] == oplog.hex()
+    fresh.mkdir()
+    proof = fresh / "proof.json"
+    ok(directory, "fraud", "export", kept["id"], "-o", str(proof))
+    answer = check_elsewhere(proof, 21, "--key", oplog.hex())
+    assert (answer["verdict"], answer["kind"]) == ("violated", "BlockRewriteFraudProof")
+    assert check_elsewhere(proof, 4, "--key", bytes(32).hex())["verdict"] == "rejected"

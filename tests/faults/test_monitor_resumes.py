@@ -176,6 +176,48 @@ async def test_one_that_lies_accuses_nobody(tmp_path: Path, lie: str) -> None:
             assert database.frauds() == []
 
 
+async def test_a_sparse_copy_is_fetched_from_where_the_monitor_goes_on(tmp_path: Path) -> None:
+    with trio.fail_after(60):
+        async with Database.create(tmp_path / "executor", contract=CONTRACT) as executor:
+            await work(executor, 50)
+            address = await executor.listen("127.0.0.1", 0)
+            async with Database.load(tmp_path / "whole", executor.key, sparse=True) as copy:
+                await copy.connect(*address)
+                await copy.index.core.wait_for_length(executor.index.length)
+                # Nothing of it is here before somebody monitors.
+                assert copy.index.core.contiguous_length == 0
+                async with copy.monitor() as monitor:
+                    _, replayed = await watch_until(monitor, 50)
+                assert replayed == 50
+                good = await kept(copy, 50)
+            async with Database.load(tmp_path / "sparse", executor.key, sparse=True) as copy:
+                await copy.connect(*address)
+                await copy.index.core.wait_for_length(executor.index.length)
+                # As if it had been verified here, and the blocks been given up since.
+                await put(copy, good)
+                async with copy.monitor() as monitor:
+                    first, _ = await watch_until(monitor, 50)
+                    assert first.resumed
+                    await work(executor, 5)
+                    _, replayed = await watch_until(monitor, 55)
+                    assert replayed == 5
+                    here = [
+                        number
+                        for number in range(copy.index.length)
+                        if copy.index.core.local_block(number) is not None
+                    ]
+                    # Some more for the tree and the contract, but not all that was verified before.
+                    assert set(range(good.state.position, copy.index.length)) <= set(here)
+                    assert len(here) < copy.index.length / 2
+                    change = {"type": "put", "path": "/done", "value": 99}
+                    await executor.index.dangerous_batch([change])
+                    async for event in monitor:
+                        if isinstance(event, ViolationFound):
+                            assert event.proof.proof.evidence is not None
+                            break
+                assert [each.code for each in copy.frauds()] == ["UnexpectedPath"]
+
+
 async def run_and_kill(directory: Path, last: str) -> list[str]:
     """Start a monitor, and kill it behind a line of its; all lines that it said until then."""
     child = await trio.lowlevel.open_process(

@@ -143,11 +143,18 @@ class Monitor:
         with self._send:
             try:
                 async with trio.open_nursery() as nursery:
+                    if not self._core.writable:
+                        nursery.start_soon(self._fetch_what_follows)
                     nursery.start_soon(self._follow_index, nursery.cancel_scope)
                     nursery.start_soon(self._save_now_and_then)
                     await self._tell_forks(nursery.cancel_scope)
             finally:
                 self._checkpoints.save(self.state)
+
+    async def _fetch_what_follows(self) -> None:
+        """Have the index from here on fetched ahead of the replay, also into a sparse copy."""
+        with self._core.tail(self.state.position):
+            await trio.sleep_forever()
 
     async def _save_now_and_then(self) -> None:
         while True:
