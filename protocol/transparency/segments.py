@@ -22,6 +22,7 @@ from typing import Final
 
 from ..errors import BeeBlockError, RecordError
 from ..hyperbee.reading import NO_BLOCKS, BlockReads, Blocks
+from ..limits import MAX_CHANGES_PER_OPERATION
 from .frauds import CannotTell, Verdict, Verified, Violated
 from .replay_state import ReplayState
 from .state_at import state_at, transaction_start
@@ -31,7 +32,7 @@ MIN_SEGMENT_BLOCKS: Final = 400
 
 # Segments for each process: operations differ in what they cost, and the last one to be done
 # leaves the other processes idle.
-SEGMENTS_PER_JOB: Final = 6
+SEGMENTS_PER_JOB: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,11 @@ def cut(
     """
     starts = [first]
     for wanted in cuts:
+        # What no transaction can reach over is not searched for one.
+        lowest = max(starts[-1].position, wanted - MAX_CHANGES_PER_OPERATION - 1)
         try:
-            start = yield from transaction_start(wanted, blocks)
-            if start > starts[-1].position:
+            start = yield from transaction_start(wanted, blocks, lowest)
+            if start > lowest:
                 starts.append((yield from state_at(start, blocks)))
         except (RecordError, BeeBlockError):
             continue

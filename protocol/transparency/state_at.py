@@ -79,20 +79,23 @@ def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState
     )
 
 
-def transaction_start(seq: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[int]:
+def transaction_start(
+    seq: int, blocks: Blocks = NO_BLOCKS, lowest: int = FIRST_ENTRY_SEQ
+) -> BlockReads[int]:
     """Give the block of the ack of the transaction that block ``seq`` belongs to.
 
-    For a block of the genesis this is the first block of the index.
+    For a block of the genesis this is the first block of the index; and ``lowest`` if no ack stands
+    above that.
 
     Raises:
       BeeBlockError: a block is none of a Hyperbee.
     """
-    while seq > FIRST_ENTRY_SEQ:
+    while seq > lowest:
         block = yield from read_block(seq, seq + 1, blocks)
         if is_ack_key(block.key) and block.key != GENESIS_ACK:
             return seq
         seq -= 1
-    return FIRST_ENTRY_SEQ
+    return lowest
 
 
 def _ack_before(seq: int, blocks: Blocks) -> BlockReads[Ack | None]:

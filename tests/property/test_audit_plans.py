@@ -143,6 +143,25 @@ def sampled(past: History, blocks: Sequence[bytes], seq: int) -> Verdict | None:
     return replay(past, blocks, Segment(state, stop))
 
 
+def test_no_cut_is_searched_for_farther_than_a_transaction_reaches() -> None:
+    past = honest([(ALICE, {"op": "increment"}, None)] * 2)
+    blocks = bee_blocks(past.writes)
+    junk = blocks[-1]
+    blocks += [junk] * 10_000
+    read = []
+
+    class Counted(list[bytes]):
+        def __getitem__(self, seq: Any) -> Any:
+            read.append(seq)
+            return super().__getitem__(seq)
+
+    segments = look(cut(START, len(blocks), range(500, 10_000, 500)), Counted(blocks))
+    # After the first transactions there is no ack any more.
+    assert len(segments) == 2
+    assert len(read) < 19 * 4200
+    assert min(read[-4000:]) > 5000
+
+
 def test_every_block_belongs_to_one_part_of_a_sample() -> None:
     past = honest([(ALICE, {"op": "put", "entries": {"/a": 1, "/b": 2}}, None)] * 5)
     blocks = bee_blocks(past.writes)

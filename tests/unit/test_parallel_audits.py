@@ -29,6 +29,7 @@ from vitra_node.roles.audits.messages import (
     encode_frame,
 )
 from vitra_node.roles.audits.workers import AuditWorker, WorkerLost
+from vitra_node.storage.errors import StorageError
 
 # Enough for two segments.
 OPERATIONS = 420
@@ -190,6 +191,21 @@ async def test_a_process_that_cannot_start_accuses_nobody(monkeypatch: pytest.Mo
     assert report.verdict == "cannot tell"
     assert "it ended with code 3" in (report.reason or "")
     assert report.operations == 0
+
+
+async def test_a_failing_store_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(worker: AuditWorker, items: list[Any]) -> Any:
+        await trio.lowlevel.checkpoint()
+        raise StorageError("the disk is gone")
+
+    started = count_workers(monkeypatch)
+    monkeypatch.setattr(AuditWorker, "_answer", fail)
+    with trio.fail_after(SECONDS):
+        async with Database.create(None, contract=COUNTER) as database:
+            await increment(database, OPERATIONS)
+            with pytest.raises(StorageError, match="the disk is gone"):
+                await database.verify(jobs=2)
+    assert not any(map(is_running, started))
 
 
 async def test_a_cancelled_audit_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

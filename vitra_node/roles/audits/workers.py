@@ -21,6 +21,7 @@ from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, V
 from protocol.transparency.replay_state import START
 from protocol.transparency.segments import Segment
 
+from ...nursery import open_owned_nursery
 from ...storage.errors import BlockNotAvailable
 from ..auditor import StoredOperations
 from .messages import (
@@ -264,7 +265,8 @@ async def replay_parts(
             if not lost:
                 return
 
-    async with trio.open_nursery() as nursery:
+    # Around the other, so that the one failure of a store comes out as it was raised.
+    async with open_owned_nursery(), trio.open_nursery() as nursery:
         for _ in range(min(jobs, len(parts))):
             nursery.start_soon(work)
     return found[:end]
