@@ -88,6 +88,11 @@ class DhtNode:
         return [node.address for node in self._rpc.table]
 
     @property
+    def punches(self) -> tuple[int, int]:
+        """How many hole punches led to a peer that we called so far, and how many did not."""
+        return self._rpc.sockets.opened, self._rpc.sockets.missed
+
+    @property
     def answered(self) -> int:
         """How many of our requests were answered so far."""
         return self._rpc.requests.answered

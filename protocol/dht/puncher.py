@@ -104,11 +104,15 @@ class PunchSockets:
     Attributes:
       punchers: by number of their sockets.
       random_until: no punch that needs many ports may begin before this; they load a NAT.
+      opened, missed: how many punches of ours as a client have led to the peer, and how many used
+        all their tries up. A server is not told.
     """
 
     def __init__(self, rpc: Rpc) -> None:
         self.punchers: dict[int, Puncher] = {}
         self.random_until = 0.0
+        self.opened = 0
+        self.missed = 0
         self.open_punchers = 0
         self._rpc = rpc
         self._last = FIRST_FREE_SOCKET - 1
@@ -263,6 +267,7 @@ class Puncher:
         if not self._initiator:
             self.send(source, socket=socket)
         elif self._step(_Step.HEARD):
+            self._pool.opened += 1
             self._stop()
             self._let_go(keep=socket)
             self._on_connect(socket, source)
@@ -346,6 +351,7 @@ class Puncher:
 
     def _give_up(self) -> None:
         if not self.over:
+            self._pool.missed += self._initiator
             self.close()
             self._on_end()
 

@@ -186,11 +186,21 @@ def _blocks(session: Session) -> Finding:
     remote = max(core.replication.remote_length, core.length)
     if core.length and core.length >= remote and core.contiguous_length == core.length:
         return Finding(OK, f"All {core.length} blocks of the index that peers have are here.")
+    connected = len(session.database.connections.open)
+    if not connected:
+        here = f"{core.contiguous_length} blocks of the index are" if core.length else "Nothing is"
+        return Finding(PROBLEM, f"{here} here, and nobody is connected.", "See the checks above.")
+    if not core.replication.peer_count:
+        return Finding(
+            PROBLEM,
+            f"Of {connected} connected peers none has this database.",
+            "Check the key; peers of another database do not help.",
+        )
     if not remote:
         return Finding(
             PROBLEM,
             "Nothing of the index is here, and no connected peer has any of it.",
-            "Check the key, and that the executor serves it.",
+            "They wait for it as well: see that the executor serves it.",
         )
     return Finding(
         PROBLEM,

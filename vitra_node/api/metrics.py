@@ -15,13 +15,14 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from protocol.dht.noise_payload import Firewall as Nat
 from protocol.encoding.paths import ACK_SEQ_DIGITS, ack_key
 
 from ..config import Address
-from .handlers.node import status
 from .http.door import Receive, Scope, Send, answer_lifespan
 from .http.serving import bind, serving
 from .session import Session
+from .shapes import dht_shape
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -42,6 +43,7 @@ _FAMILIES = {
     "refused_connections": ("Connections refused because of a ban.", True, None),
     "banned_addresses": ("Addresses that are refused now.", False, None),
     "dht": ("Numbers of the DHT node, by what they count.", False, "what"),
+    "dht_nat": ("1 for the NAT before the DHT node, by kind.", False, "kind"),
 }
 
 Sample = tuple[str, str, str | None, float]
@@ -138,10 +140,19 @@ async def _measure(session: Session) -> AsyncIterator[tuple[str, str | None, flo
     yield "peer_faults", None, connections.fault_count
     yield "refused_connections", None, connections.refused_count
     yield "banned_addresses", None, connections.bans.banned_count(trio.current_time())
-    dht = (await status(session)).get("dht")
-    for what, value in dht.items() if isinstance(dht, dict) else ():
-        if isinstance(value, int | float):
-            yield "dht", str(what), float(value)
+    for sample in _network(session):
+        yield sample
+
+
+def _network(session: Session) -> Iterator[tuple[str, str | None, float]]:
+    dht = dht_shape(session.database.network)
+    if dht is None:
+        return
+    for what, value in dht.items():
+        if isinstance(value, int):
+            yield "dht", what, float(value)
+    for kind in Nat:
+        yield "dht_nat", kind.name.lower(), float(kind.name.lower() == dht["nat"])
 
 
 def _verdicts(session: Session) -> Iterator[tuple[str, str | None, float]]:

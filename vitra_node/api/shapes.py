@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..ledger.index import HistoryEntry
     from ..ledger.oplogs import Oplog
     from ..log_frauds import LogForkFraudProof
+    from ..net.swarm import Swarm
     from ..transactions import Operation, Result, Transaction
 
 
@@ -99,6 +100,26 @@ def info_shape(database: Database, role: str) -> dict[str, Any]:
         "index": {"length": database.index.length, "fork": database.index.core.fork},
         "oplogs": [oplog_shape(oplog) for oplog in database.oplogs],
         "peers": len(database.peers),
+    }
+
+
+def dht_shape(swarm: Swarm | None) -> dict[str, Any] | None:
+    """How a node stands in the network; None without one."""
+    if swarm is None:
+        return None
+    dht = swarm.dht
+    opened, missed = dht.punches
+    served = [topic for topic in swarm.topics if topic.server]
+    return {
+        "listen": "{}:{}".format(*dht.local_address),
+        "address": None if dht.address is None else "{}:{}".format(*dht.address),
+        "nat": dht.nat.name.lower(),
+        "persistent": dht.id is not None,
+        "nodes": len(dht.nodes),
+        "topics": len(served),
+        "announced": sum(topic.announced_at is not None for topic in served),
+        "punched": opened,
+        "punch_failures": missed,
     }
 
 

@@ -104,6 +104,12 @@ def oplog_line(oplog: dict[str, Any]) -> str:
     return f"{oplog['key']}  {counted(oplog['length'], 'operation')}  {', '.join(marks)}"
 
 
+def _network_text(dht: dict[str, Any]) -> str:
+    place = dht["address"] or dht["listen"]
+    announced = f"{dht['announced']} of {counted(dht['topics'], 'log')} announced"
+    return f"{place}, NAT {dht['nat']}, {counted(dht['nodes'], 'node')} known, {announced}"
+
+
 def _status_text(state: dict[str, Any]) -> str:
     lines = [
         f"running    process {state['pid']}, {state['uptime_seconds']:.0f} s",
@@ -112,6 +118,8 @@ def _status_text(state: dict[str, Any]) -> str:
         f"listen     {state['listen'] or 'nowhere'}",
         f"peers      {state['peers']}",
     ]
+    if state["dht"] is not None:
+        lines.append(f"network    {_network_text(state['dht'])}")
     if state["executor_fault"]:
         lines.append(f"executor   {state['executor_fault']}")
     if state["unconfirmed"]:

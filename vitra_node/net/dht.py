@@ -193,6 +193,11 @@ class DHT:
         return self._node.answered, self._node.unanswered
 
     @property
+    def punches(self) -> tuple[int, int]:
+        """How many hole punches led to a peer that we called so far, and how many did not."""
+        return self._node.punches
+
+    @property
     def bootstrapped(self) -> bool:
         """Whether we have looked for our place in the network."""
         return self._node.bootstrapped

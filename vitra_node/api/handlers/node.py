@@ -15,10 +15,11 @@ from ...config import parse_address
 from ...errors import NotAllowed
 from ..diagnosis import diagnose, peer_lines
 from ..session import NodeHold, Session
-from ..shapes import fork_shape, info_shape
+from ..shapes import dht_shape, fork_shape, info_shape
 
 # How old what ``watch`` tells of peers, oplogs and monitor may be.
 WATCH_SECONDS = 0.5
+_RESTLESS = ("uptime_seconds", "dht")
 
 
 async def status(session: Session) -> dict[str, Any]:
@@ -42,6 +43,7 @@ async def status(session: Session) -> dict[str, Any]:
         "violation": None if monitor is None else monitor.violation,
         "log": None if node is None or node.log_file is None else str(node.log_file),
         "held": node is not None and node.hold is not None,
+        "dht": dht_shape(session.database.network),
     }
 
 
@@ -127,11 +129,11 @@ async def _states(session: Session) -> AsyncGenerator[dict[str, Any], None]:
     while True:
         length = session.database.index.length
         state = {**await status(session), **info_shape(session.database, session.role)}
-        # It changes by itself all the time, and tells nothing new.
-        seconds = state.pop("uptime_seconds")
-        if state != last:
-            last = dict(state)
-            yield {**state, "uptime_seconds": seconds}
+        # Some change by themselves all the time, and tell nothing new.
+        lasting = {name: state[name] for name in state if name not in _RESTLESS}
+        if lasting != last:
+            last = lasting
+            yield state
         # The index tells when it grows; peers, oplogs and the monitor are looked at anew.
         with trio.move_on_after(WATCH_SECONDS):
             await core.wait_for_length(length + 1)

@@ -15,6 +15,7 @@ from ...config import read_config
 from ...errors import UsageProblem
 from ..exit_codes import DONE, failure_of
 from ..settings import Settings, takes_settings
+from ..swarm_flags import given_bootstrap, takes_swarm_flags
 from .announcer import Announcer
 from .commands import DotCommand, EndOfSession, command_table
 from .lines import split_line
@@ -30,16 +31,20 @@ WELCOME = "Type .help for the commands, Tab to complete, Ctrl-D to leave."
 @click.option(
     "--listen", metavar="HOST:PORT", help="As for `vitra serve`, for the session's nodes."
 )
-@click.option("--no-swarm", is_flag=True, help="As for `vitra serve`, for the session's nodes.")
+@takes_swarm_flags
 @takes_settings
-def shell(settings: Settings, listen: str | None, no_swarm: bool) -> int:
+def shell(settings: Settings, listen: str | None, bootstrap: str | None, no_swarm: bool) -> int:
     """Work with databases in a session: one line, one command.
 
     The database in use runs in a process that ends with the session, unless .bg lets it go on.
     Lines that are piped in run one after the other; the exit code is that of the first failure.
     """
-    options = [*(["--listen", listen] if listen else []), *(["--no-swarm"] if no_swarm else [])]
-    session = ShellSession(settings.output, options)
+    # Refused now rather than when the first node starts.
+    given_bootstrap(bootstrap)
+    network = ["--no-swarm"] if no_swarm else []
+    network += [] if bootstrap is None else ["--bootstrap", bootstrap]
+    listening = ["--listen", listen] if listen else []
+    session = ShellSession(settings.output, [*listening, *network], network)
     try:
         with suppress(EndOfSession):
             if sys.stdin.isatty():

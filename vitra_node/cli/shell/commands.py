@@ -81,7 +81,7 @@ def _load(session: ShellSession, rest: str) -> int:
     words = words_of(rest)
     if not words:
         raise UsageProblem(".load needs the key of a database.", advice="See .help.")
-    code = run(["join", *words, "--dir", str(directory)])
+    code = run(["join", *session.network_options, *words, "--dir", str(directory)])
     if code == DONE and not session.held:
         session.serve()
     return code

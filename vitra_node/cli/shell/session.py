@@ -25,8 +25,12 @@ class ShellSession:
     Resource handling: ``close`` ends the held node and returns when its directory is free.
     """
 
-    def __init__(self, output: Output, node_options: Sequence[str]) -> None:
+    def __init__(
+        self, output: Output, node_options: Sequence[str], network_options: Sequence[str] = ()
+    ) -> None:
+        """``node_options`` of ``vitra serve``; of these ``network_options`` say where peers are."""
         self.output = output
+        self.network_options = tuple(network_options)
         self.directory: Path | None = None
         self._node_options = list(node_options)
         self._holder: ControlClient | None = None
