@@ -22,6 +22,7 @@ from ..hyperbee.ranges import Bounds, RangeReader
 from ..hyperbee.reading import NO_BLOCKS, BlockReads, Blocks, Entry, get, read_block
 from .records import (
     Ack,
+    GenesisAck,
     decode_ack_untrusted,
     decode_genesis_ack_untrusted,
     decode_input_untrusted,
@@ -61,10 +62,7 @@ def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState
         if vote.target is not None and vote.against == source.seq:
             votes[vote.origin] = vote.target
     last_ack = yield from _ack_before(version, blocks)
-    runtime_id = genesis.runtime_id
-    if source.seq > genesis_entry.seq:
-        source_ack = yield from _ack_before(source.seq, blocks)
-        runtime_id = None if source_ack is None else source_ack.runtime_id
+    runtime_id = yield from _runtime_of(source.seq, genesis_entry.seq, genesis, blocks)
     return ReplayState(
         position=version,
         genesis_done=True,
@@ -77,6 +75,31 @@ def state_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[ReplayState
         operations=sum(next_seqs.values()),
         votes=votes,
     )
+
+
+def runtime_at(version: int, blocks: Blocks = NO_BLOCKS) -> BlockReads[str | None]:
+    """Give the runtime of the source in force; None in databases of the original.
+
+    Raises:
+      RecordError: there is no genesis before it, or a record does not follow its schema.
+      BeeBlockError: the tree at that version is broken.
+    """
+    genesis = yield from get(version, GENESIS_ACK, blocks)
+    source = yield from get(version, CONTRACT_SOURCE, blocks)
+    if genesis is None or source is None:
+        raise RecordError(f"the genesis is not complete at index block {version}")
+    record = decode_genesis_ack_untrusted(_value(genesis))
+    return (yield from _runtime_of(source.seq, genesis.seq, record, blocks))
+
+
+def _runtime_of(
+    source_seq: int, genesis_seq: int, genesis: GenesisAck, blocks: Blocks
+) -> BlockReads[str | None]:
+    """The runtime that the transaction with the source at a block names; the genesis is one too."""
+    if source_seq <= genesis_seq:
+        return genesis.runtime_id
+    ack = yield from _ack_before(source_seq, blocks)
+    return None if ack is None else ack.runtime_id
 
 
 def transaction_start(

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.contracts.running import compiled
+from vitra_node import __version__
 from vitra_node.contracts import front_pass
 from vitra_node.contracts.compiler import compile_contract
 from vitra_node.contracts.engine import Method
@@ -220,7 +222,9 @@ async def test_refusals_are_not_cached(tmp_path: Path) -> None:
 
 
 def test_runtime_id_names_the_engine() -> None:
-    engine, package, digest = RUNTIME_ID.split("/")
+    release, engine, package, digest = RUNTIME_ID.split("/")
+    # What to install to have it: this release, or an earlier one with the same runtime.
+    assert Version(release.removeprefix("vitra-")) <= Version(__version__)
     assert engine == "duktape-29999"
     assert package == "dukpy-0.5.1"
     assert len(digest) == 32

@@ -22,7 +22,7 @@ from vitra_node.contracts.engine import (
     RemoveOplog,
     SetSource,
 )
-from vitra_node.contracts.errors import ContractCallError, ContractValueError, WorkerFault
+from vitra_node.contracts.errors import ContractCallError, ContractValueError, RuntimeMissing
 from vitra_node.contracts.worker import ContractWorker
 
 
@@ -454,7 +454,7 @@ async def test_host_errors_reach_the_caller_and_the_worker_recovers() -> None:
 
 async def test_another_runtime_is_refused() -> None:
     other = replace(await compiled(STEPS), runtime_id="duktape-29999/dukpy-0.5.1/0")
-    with pytest.raises(WorkerFault, match="needs the runtime"):
+    with pytest.raises(RuntimeMissing, match="was made for the runtime"):
         async with ContractWorker.open(other):
             pass
 

@@ -58,5 +58,9 @@ class ContractTimeout(HostFault):
     """The contract ran longer than the wall clock allows, and its worker was killed."""
 
 
+class RuntimeMissing(HostFault):
+    """The contract was made for another runtime than the one here; says what to install."""
+
+
 class WorkerFault(HostFault):
     """The worker died, ran out of memory, or broke the frame protocol; it was killed."""

@@ -15,10 +15,10 @@ import trio
 
 from ..world import REAL_WORLD, World
 from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
-from .errors import ContractCallError, HostFault, WorkerFault
+from .errors import ContractCallError, HostFault, RuntimeMissing, WorkerFault
 from .messages import answer_read, encode_request, printed_lines, result_of
 from .process import WORKER_MEMORY_BYTES, GuestProcess
-from .runtime import RUNTIME_ID, prelude_script
+from .runtime import RUNTIME_ID, missing_runtime, prelude_script
 from .wire import Message, decode_message, encode_code, encode_message, to_wire
 
 # Of processor time, as the next two. A method answers a person, who should not wait longer.
@@ -129,14 +129,14 @@ class ContractWorker:
     Resource handling: use ``open``, or ``close`` it yourself. Processes start with the first use.
 
     Raises:
-      WorkerFault: the compiled contract is of another runtime than this one.
+      RuntimeMissing: the compiled contract is of another runtime than this one.
     """
 
     def __init__(
         self, compiled: CompiledContract, *, blocking: bool = False, world: World = REAL_WORLD
     ) -> None:
         if compiled.runtime_id != RUNTIME_ID:
-            raise WorkerFault(f"the contract needs the runtime {compiled.runtime_id}")
+            raise RuntimeMissing(missing_runtime(compiled.runtime_id))
         self._world = world
         self._compiled = compiled
         blocking = blocking or world.is_virtual

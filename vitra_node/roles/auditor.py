@@ -31,6 +31,7 @@ from protocol.transparency.state_at import state_at
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult
 from ..contracts.errors import ContractError, ContractSyntaxError
+from ..contracts.runtime import missing_runtime
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
 from ..ledger.index import Index
@@ -229,10 +230,7 @@ class Auditor:
         except ContractError as error:
             return ContractRun((), str(error))
         if request.runtime_id not in (None, compiled.runtime_id):
-            mismatch = (
-                f"it was made for runtime {request.runtime_id}, here is {compiled.runtime_id}"
-            )
-            return ContractRun((), mismatch)
+            return ContractRun((), missing_runtime(request.runtime_id or ""))
         requests: list[ApplyRequest] = []
         results: list[ApplyResult] = []
         fault: str | None = None

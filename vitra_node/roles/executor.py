@@ -40,9 +40,11 @@ from protocol.transparency.rollback import (
     settle_rollback,
     source_in_block_untrusted,
 )
+from protocol.transparency.state_at import runtime_at
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult, Value
-from ..contracts.errors import ContractError, HostFault
+from ..contracts.errors import ContractError, HostFault, RuntimeMissing
+from ..contracts.runtime import missing_runtime
 from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.host import IndexHost
@@ -70,8 +72,8 @@ class _CannotRun(Exception):
     def __init__(self, operation: PublishedOperation, fault: Exception) -> None:
         super().__init__(
             f"Operation {operation.seq} of oplog {operation.oplog.key.hex()} could not be run: "
-            f"{fault} It was not executed, and no operation after it in that oplog will be until "
-            "the contract source changes."
+            f"{str(fault).rstrip('.')}. It was not executed, and no operation after it in that "
+            "oplog will be until the contract source changes or the node is started again."
         )
         self.oplog = operation.oplog
 
@@ -105,6 +107,8 @@ class Executor:
         self._held: set[bytes] = set()
         self._source = ""
         self._source_seq = 0
+        # The runtime that others replay it with; None in databases of the original.
+        self._source_runtime: str | None = None
         self._last_ts = 0
         # Which feed has the first turn in the next group.
         self._turn = 0
@@ -195,6 +199,11 @@ class Executor:
         entry = await self._index.get_key(CONTRACT_SOURCE)
         self._source = await self._index.contract_source()
         self._source_seq = 0 if entry is None else entry.seq
+        try:
+            self._source_runtime = await self._index.drive(runtime_at(self._index.length))
+        except RecordError:
+            # Written past the contract; monitors have their own opinion of it.
+            self._source_runtime = None
         if self._held:
             self._held.clear()
             self._on_fault(None)
@@ -296,7 +305,7 @@ class Executor:
     async def _run(
         self, operations: Sequence[tuple[PublishedOperation, Plain]], ts: int
     ) -> list[ApplyResult]:
-        """Apply; when the machine fails, apply one by one, so that only the culprit is held."""
+        """Apply; when the machine fails at the first of them, twice, that one is held."""
         if not operations:
             return []
         first = operations[0][0]
@@ -304,6 +313,9 @@ class Executor:
             compiled = await self._runner.compiled(self._source)
         except ContractError as fault:
             raise _CannotRun(first, fault) from fault
+        if self._source_runtime not in (None, compiled.runtime_id):
+            # What another runtime gives might look like a fraud to those who replay.
+            raise _CannotRun(first, RuntimeMissing(missing_runtime(self._source_runtime or "")))
         requests = [
             ApplyRequest(
                 op,
@@ -312,13 +324,8 @@ class Executor:
             )
             for operation, op in operations
         ]
-        host = IndexHost(self._index)
         try:
-            return await self._runner.apply(self._source, requests, host)
-        except HostFault as fault:
-            log.warning("a group of %d operations could not be run: %s", len(requests), fault)
-        try:
-            return await self._runner.apply(self._source, requests[:1], host)
+            return await self._runner.apply(self._source, requests, IndexHost(self._index))
         except HostFault as fault:
             raise _CannotRun(first, fault) from fault
 
