@@ -8,7 +8,7 @@ import signal
 import pytest
 import trio
 
-from tests.contract_sources import COUNTER
+from tests.contract_sources import COUNTER, MEMBERS
 from tests.contracts.memory_host import MemoryHost
 from tests.contracts.running import STEPS, running
 from vitra_node.contracts import worker as worker_module
@@ -16,6 +16,9 @@ from vitra_node.contracts.engine import Entry
 from vitra_node.contracts.errors import ContractTimeout
 from vitra_node.contracts.worker import ContractWorker
 from vitra_node.database import Database
+from vitra_node.errors import NotAllowed
+from vitra_node.ledger.index import Index
+from vitra_node.ledger.oplogs import Oplog, OplogSet
 
 
 async def value(worker: ContractWorker, host: MemoryHost, path: str, version: object) -> object:
@@ -90,6 +93,47 @@ async def test_a_caller_sees_what_it_was_told_is_processed() -> None:
             await (await database.call("increment")).when_processed()
             for _ in range(2):
                 assert (await database.call("get")).response == count
+
+
+TOLD = (
+    MEMBERS.replace("{ index }", "{ index, isWriter, listOplogs, oplog }")
+    + """
+export async function told () {
+  const active = (await listOplogs()).filter(each => each.active).map(each => each.pubkey)
+  return { active, writer: await isWriter(), own: (await oplog.getInfo()).active }
+}
+"""
+)
+
+
+async def test_a_caller_sees_the_members_that_the_index_lists(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(self: OplogSet, index: Index) -> list[Oplog]:
+        """The open oplogs are not compared with the index before the test has ended."""
+        await trio.sleep_forever()
+        raise AssertionError
+
+    for method in ("admit", "dismiss"):
+        async with Database.sandbox(contract=TOLD) as database:
+            first = database.local_oplog
+            assert first is not None
+            second = await database.create_oplog()
+            subject = second if method == "admit" else first
+            with monkeypatch.context() as patch, trio.fail_after(60):
+                patch.setattr(OplogSet, "refresh", never)
+                change = await database.call(method, {"key": subject.key.hex()})
+                await change.when_processed()
+                await database.set_local_oplog(subject.key)
+                told = (await database.call("told")).response
+                if method == "admit":
+                    assert set(told["active"]) == {first.key.hex(), second.key.hex()}
+                    assert told["writer"] is told["own"] is True
+                    assert (await database.call("nothing")).operations
+                else:
+                    assert told == {"active": [], "writer": False, "own": False}
+                    with pytest.raises(NotAllowed, match="no participant"):
+                        await database.call("nothing")
 
 
 class Stopping(MemoryHost):

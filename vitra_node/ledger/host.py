@@ -83,16 +83,16 @@ class CallHost:
 
     async def is_writer(self) -> bool:
         """Whether this node owns an active oplog."""
-        own = await self.local_oplog()
-        return own is not None and own.active
+        own = self._local()
+        return own is not None and await self._index.is_participant(own.key)
 
     async def local_oplog(self) -> OplogInfo | None:
         """This node's own oplog."""
         oplog = self._local()
         if oplog is None:
             return None
-        listed = await self._index.participants()
-        return OplogInfo(oplog.key.hex(), oplog.length, listed.get(oplog.key, False))
+        active = await self._index.is_participant(oplog.key)
+        return OplogInfo(oplog.key.hex(), oplog.length, active)
 
 
 def _is_ack(path: str) -> bool:

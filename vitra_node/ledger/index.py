@@ -12,6 +12,7 @@ from protocol.encoding.paths import (
     CONTRACT_SOURCE,
     INPUTS_PREFIX,
     format_key,
+    input_key,
     list_prefix,
     parse_path,
 )
@@ -176,6 +177,15 @@ class Index:
             if isinstance(value, dict) and isinstance(value.get("pubkey"), bytes):
                 listed[value["pubkey"]] = value.get("active") is True
         return listed
+
+    async def is_participant(self, key: bytes) -> bool:
+        """Whether the oplog of a key is listed, and active."""
+        entry = await self.get_key(input_key(key))
+        return (
+            entry is not None
+            and isinstance(entry.value, dict)
+            and entry.value.get("active") is True
+        )
 
     async def dangerous_batch(self, operations: Sequence[Mapping[str, Any]]) -> None:
         """Write to the index past the contract: for tests of monitors, and for nothing else.

@@ -69,8 +69,6 @@ class OplogSet:
         self._on_fork = on_fork
         self._by_key: dict[bytes, Oplog] = {}
         self._changed = trio.Event()
-        # Length of the index that ``active`` was last read from.
-        self.compared_length = 0
 
     async def wait_changed(self) -> None:
         """Return when oplogs were opened, closed, or compared with the index."""
@@ -111,7 +109,6 @@ class OplogSet:
 
     async def refresh(self, index: Index) -> list[Oplog]:
         """Take over the participants that the index lists; returns those that became active."""
-        length = index.length
         listed = await index.participants()
         activated = []
         for key, active in sorted(listed.items()):
@@ -122,6 +119,5 @@ class OplogSet:
         for key, oplog in self._by_key.items():
             if key not in listed:
                 oplog.active = False
-        self.compared_length = length
         self._change()
         return activated

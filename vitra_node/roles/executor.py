@@ -223,8 +223,8 @@ class Executor:
             self._feeds[operation.oplog.key].take()
         self.executed += len(outcomes)
         if rules_changed:
-            await self._read_source()
             await self._follow_participants(nursery)
+            await self._read_source()
 
     def _ack(
         self, operation: PublishedOperation, outcome: Outcome, metadata: Value, ts: int

@@ -157,22 +157,14 @@ class Participant:
                 unchanged="Nothing was published.",
                 advice="Connect to a peer that has the database, and try again.",
             )
-        if not await self._counts(oplog):
+        # The open oplogs are compared with the index a moment after it has grown.
+        if not await self._index.is_participant(oplog.key):
             raise NotAllowed(
                 f"{method!r} emits operations, but oplog {oplog.key.hex()} is no participant.",
                 unchanged="Nothing was published.",
                 advice="Have the contract admit it, and let the index sync.",
             )
         return oplog
-
-    async def _counts(self, oplog: Oplog) -> bool:
-        """Whether the oplog is a participant now.
-
-        The open oplogs are compared with the index a moment after it has grown.
-        """
-        if self._oplogs.compared_length == self._index.length:
-            return oplog.active
-        return (await self._index.participants()).get(oplog.key, False)
 
     async def _publish(
         self, oplog: Oplog, method: str, params: Value, response: Value, blocks: list[bytes]
