@@ -178,6 +178,9 @@ MAX_BEE_ENTRY_BYTES = MAX_BLOCK_BYTES - 64 * 1024
 # of 100,000 keys.
 MAX_CACHED_BEE_BLOCKS = 16 * 1024
 MAX_CACHED_BEE_BYTES = 32 * 1024 * 1024
+# What decoded levels take in memory, in sizes of the encoded index: measured 6 to 12, small numbers
+# being objects of their own.
+DECODED_INDEX_FACTOR = 10
 # Blocks a range fetches at once over the network; JS asks peers for 48 to 512 at a time.
 MAX_BEE_READ_AHEAD_BLOCKS = 64
 # Nodes a writer keeps between batches, about 1 KiB each.

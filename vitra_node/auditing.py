@@ -22,6 +22,7 @@ from .ledger.index import Index
 from .ledger.oplogs import OplogSet
 from .log_frauds import LogForkFraudProof, log_fraud
 from .nursery import open_owned_nursery
+from .progress import Progress
 from .roles.auditor import Auditor, StoredOperations
 from .roles.audits.audit import Audit, Sample, Scope
 from .roles.checkpoints import Checkpoints
@@ -100,7 +101,7 @@ class Auditing:
         self._forks: dict[bytes, LogForkFraudProof] = {}
         self._monitors: list[Monitor] = []
 
-    async def verify(self, scope: Scope = _WHOLE) -> VerifyReport:
+    async def verify(self, scope: Scope = _WHOLE, progress: Progress | None = None) -> VerifyReport:
         """Replay the index as it is now, or what ``scope`` says of it, and compare.
 
         Raises:
@@ -130,6 +131,7 @@ class Auditing:
             self._runner,
             self._cache,
             seconds,
+            progress,
         )
         started = trio.current_time()
         outcome = await audit.run(scope)

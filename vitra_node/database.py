@@ -36,6 +36,7 @@ from .net.connections import Connections
 from .net.direct import DirectPeers
 from .net.swarm import Swarm
 from .nursery import open_owned_nursery
+from .progress import Progress
 from .roles.audits.audit import scope_of
 from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
@@ -429,6 +430,7 @@ class Database:
         start: int = FIRST_ENTRY_SEQ,
         sample: float | None = None,
         seed: str | None = None,
+        progress: Progress | None = None,
     ) -> VerifyReport:
         """Replay the index as it is now, and compare; raises as ``Auditing.verify``.
 
@@ -437,9 +439,11 @@ class Database:
           start: index block to begin with; what is before its transaction is not looked at.
           sample: replay each operation only with this probability.
           seed: decides which the sample takes; by chance if None. The report has it.
+          progress: is told of what is verified.
         """
         by_chance = self._world.random_bytes(SEED_BYTES).hex
-        return await self.auditing.verify(scope_of(jobs, start, sample, seed, by_chance))
+        scope = scope_of(jobs, start, sample, seed, by_chance)
+        return await self.auditing.verify(scope, progress)
 
     async def verify_transaction(self, tx: Transaction) -> Verdict:
         """Replay the operations of one transaction alone; see ``Auditing``."""
@@ -535,23 +539,23 @@ class Database:
         """The swarm that the database is in, if any."""
         return self._swarming.swarm
 
-    async def sync(self, full: bool = False) -> None:
+    async def sync(self, full: bool = False, progress: Progress | None = None) -> None:
         """Learn the newest index from the connected peers; with ``full`` fetch all history.
 
         Without peers it returns at once; in a swarm, once those found now were called.
         """
-        core = self.index.core
+        core, progress = self.index.core, progress or Progress()
         if self.network is not None and not self._peers.connected:
             await self.network.flush()
         if not self.is_executor:
             await core.update(wait=bool(self._peers.connected) and core.length == 0)
         if core.length:
-            await core.download(0, core.length)
+            await core.download_all(progress)
             await self._oplogs.refresh(self.index)
         if full:
             for oplog in self.oplogs:
                 await oplog.core.update()
-                await oplog.core.download(0, oplog.core.length)
+                await oplog.core.download_all(progress)
 
     # Background -----------------------------------------------------------------------------------
 

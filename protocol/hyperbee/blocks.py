@@ -94,6 +94,10 @@ class BeeBlock:
             level = levels[number] = _decode_level_untrusted(level)
         return level
 
+    def forget_levels(self) -> None:
+        """Free what was decoded; it is decoded again when asked for."""
+        self._levels = None
+
     def is_deletion_untrusted(self) -> bool:
         """Whether the block removed its key, and did not put it without a value.
 

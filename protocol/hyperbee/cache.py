@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..limits import MAX_CACHED_BEE_BLOCKS, MAX_CACHED_BEE_BYTES
+from ..limits import DECODED_INDEX_FACTOR, MAX_CACHED_BEE_BLOCKS, MAX_CACHED_BEE_BYTES
 from .blocks import BeeBlock
 
 
@@ -12,6 +12,9 @@ class BlockCache:
     It forgets roughly what was unused for longest: blocks live in a young and an old half; a hit in
     the old half moves the block to the young one, and a full young half becomes the old one. That
     costs one dictionary look-up for a hit, where an exact order would cost several steps.
+
+    Blocks of the young half keep their decoded levels, which take several times the room of the
+    encoded index and are counted as such. Those of the old half are decoded again when needed.
     """
 
     def __init__(
@@ -39,8 +42,12 @@ class BlockCache:
         """Keep a block, and forget others when that is too much."""
         self._old.pop(block.seq, None)
         self._young[block.seq] = block
-        self._young_bytes += len(block.key) + len(block.value or b"") + len(block.index)
+        self._young_bytes += (
+            len(block.key) + len(block.value or b"") + DECODED_INDEX_FACTOR * len(block.index)
+        )
         if len(self._young) > self._half_blocks or self._young_bytes > self._half_bytes:
+            for each in self._young.values():
+                each.forget_levels()
             self._old = self._young
             self._young = {}
             self._young_bytes = 0

@@ -23,6 +23,7 @@ from vitra_node.database import Database
 from vitra_node.errors import NotAllowed, NotFound
 from vitra_node.frauds import ContractFraudProof
 from vitra_node.ledger.index import HistoryEntry
+from vitra_node.progress import Progress
 from vitra_node.roles.monitor import Undecided, Validated, ViolationFound
 from vitra_node.transactions import Operation, Result
 
@@ -262,6 +263,7 @@ class FakeDatabase:
         start: int = 1,
         sample: float | None = None,
         seed: str | None = None,
+        progress: Progress | None = None,
     ) -> VerifyReport:
         self.audited = {"jobs": jobs, "start": start, "sample": sample, "seed": seed}
         if isinstance(self.report, ContractFraudProof):
@@ -290,7 +292,7 @@ class FakeDatabase:
     async def connect(self, host: str, port: int) -> None:
         self.peers.append(Address(host, port))
 
-    async def sync(self, full: bool = False) -> None:
+    async def sync(self, full: bool = False, progress: Progress | None = None) -> None:
         return
 
     def as_database(self) -> Database:

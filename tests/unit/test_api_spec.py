@@ -14,11 +14,14 @@ CHAPTER = (Path(__file__).parents[2] / "specs" / "11-control-api.md").read_text(
 
 
 def test_every_method_stands_in_the_chapter_with_its_parameters() -> None:
-    rows = re.findall(r"^\| `([a-z]+\.[a-z_]+)`(\*?) \| (.*?) ?\| ", CHAPTER, re.MULTILINE)
-    documented = {name: (star == "*", parameters) for name, star, parameters in rows}
+    rows = re.findall(r"^\| `([a-z]+\.[a-z_]+)`(\*?)(†?) \| (.*?) ?\| ", CHAPTER, re.MULTILINE)
+    documented = {
+        name: (star == "*", dagger == "†", parameters) for name, star, dagger, parameters in rows
+    }
     actual = {
         method.name: (
             method.changes,
+            method.progress,
             ", ".join(
                 f"**{p.name}** {p.kind}" if p.required else f"{p.name} {p.kind}"
                 for p in method.parameters

@@ -12,6 +12,7 @@ from ..database import Database
 from ..errors import NotAllowed, NotFound, StoreDamaged, UsageProblem
 from ..frauds import DIRECTORY_NAME as FRAUD_NAME
 from ..ledger.own_oplogs import TABLE as OWN_OPLOGS_TABLE
+from ..progress import Progress
 from ..storage.backup import BackupReport, finish_restoring, restore_store
 from ..storage.backup_file import BackupDamaged, BackupReader
 from ..storage.errors import StorageError
@@ -25,7 +26,9 @@ _MAX_FRAUD_BYTES = 4 * 1024 * 1024
 _FRAUD_FILE = re.compile(rf"{FRAUD_NAME}/[0-9a-f]{{8,64}}\.json")
 
 
-async def back_up(database: Database, target: Path, passphrase: str | None) -> dict[str, Any]:
+async def back_up(
+    database: Database, target: Path, passphrase: str | None, progress: Progress
+) -> dict[str, Any]:
     """Write a backup of an open database's directory; gives what ``backup`` prints.
 
     Raises:
@@ -36,7 +39,9 @@ async def back_up(database: Database, target: Path, passphrase: str | None) -> d
         raise NotAllowed("A database in memory has nothing to back up.")
     files = _files_of(database.directory)
     try:
-        report = await database.store.back_up(target, passphrase=passphrase, files=files)
+        report = await database.store.back_up(
+            target, passphrase=passphrase, files=files, progress=progress
+        )
     except StorageError as error:
         raise UsageProblem(
             f"The backup cannot be written: {error}.",
@@ -65,9 +70,11 @@ def has_keys(file: Path) -> bool:
 
 
 def restore_directory(
-    file: Path, directory: Path, *, passphrase: str | None, nothing_newer: bool
+    file: Path, directory: Path, *, passphrase: str | None, nothing_newer: bool, progress: Progress
 ) -> dict[str, Any]:
     """Put a backup into a directory that has no database; gives what ``restore`` prints.
+
+    ``progress`` is counted, so another thread may look at it.
 
     Raises VitraError: UsageProblem for a file that is no whole backup, NotAllowed for a wrong
     passphrase or a directory in use.
@@ -82,13 +89,17 @@ def restore_directory(
     with telling():
         lock = DirectoryLock(directory)
         try:
-            return _restore(file, directory, passphrase, nothing_newer)
+            return _restore(file, directory, passphrase, nothing_newer, progress)
         finally:
             lock.release()
 
 
 def _restore(
-    file: Path, directory: Path, passphrase: str | None, nothing_newer: bool
+    file: Path,
+    directory: Path,
+    passphrase: str | None,
+    nothing_newer: bool,
+    progress: Progress,
 ) -> dict[str, Any]:
     try:
         report, files = restore_store(
@@ -97,6 +108,7 @@ def _restore(
             passphrase=passphrase,
             nothing_newer=nothing_newer,
             tables_of_owner=(OWN_OPLOGS_TABLE,),
+            progress=progress,
         )
         config = _write_files(directory, files, with_keys=passphrase is not None)
     except WrongPassphrase as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,34 +12,43 @@ import trio
 from ..config import Address, read_config
 from ..database import Database
 from ..errors import NotFound
+from ..progress import Progress, Step
 from ..storage.fsck import Finding, check_directory
 from ..storage.lmdb_environment import DATA_NAME
 from ..storage.repair import Repair, repair_directory
 from .failures import telling
 from .local import Narrate, open_when_free, reach_peers
+from .watched import watched, watcher
 
 # A peer that gives nothing for so long has nothing more to give.
 PATIENCE_SECONDS = 10.0
 
 
-def check(directory: Path) -> list[dict[str, Any]]:
+def check(directory: Path, progress: Progress) -> list[dict[str, Any]]:
     """Everything that is wrong with the store; nothing is changed.
+
+    ``progress`` is counted, so another thread may look at it.
 
     Raises VitraError: NotFound without a store, NotAllowed while a process uses it.
     """
     _require_store(directory)
     with telling():
-        return [_finding_shape(finding) for finding in check_directory(directory)]
+        return [_finding_shape(finding) for finding in check_directory(directory, progress)]
 
 
-def repair(directory: Path) -> list[dict[str, Any]]:
+def repair(directory: Path, progress: Progress) -> list[dict[str, Any]]:
     """Take out what is wrong; gives what was done to each damaged log. Raises like ``check``."""
     _require_store(directory)
     with telling():
-        return [_repair_shape(done) for done in repair_directory(directory)]
+        return [_repair_shape(done) for done in repair_directory(directory, progress)]
 
 
-def fetch_missing(directory: Path, peers: tuple[Address, ...], narrate: Narrate) -> int:
+def fetch_missing(
+    directory: Path,
+    peers: tuple[Address, ...],
+    narrate: Narrate,
+    show: Callable[[Step], None] | None = None,
+) -> int:
     """Fetch what is not here from peers; gives how many blocks are missing still."""
     config = read_config(directory).with_peers(peers)
     if config.key is None:
@@ -48,18 +58,19 @@ def fetch_missing(directory: Path, peers: tuple[Address, ...], narrate: Narrate)
         async with AsyncExitStack() as stack:
             database = await open_when_free(stack, directory)
             await reach_peers(database, config, narrate)
-            return await _fetch(database)
+            async with watched(watcher(show)) as progress:
+                return await _fetch(database, progress)
 
     with telling():
         return trio.run(fetch)
 
 
-async def _fetch(database: Database) -> int:
+async def _fetch(database: Database, progress: Progress) -> int:
     """Sync for as long as blocks arrive."""
     missing = _missing(database)
     while missing and database.peers:
         with trio.move_on_after(PATIENCE_SECONDS):
-            await database.sync(full=True)
+            await database.sync(full=True, progress=progress)
         before, missing = missing, _missing(database)
         if missing >= before:
             break

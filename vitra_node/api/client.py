@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ..errors import NetworkProblem, NotFound, UsageProblem, VitraError
+from ..progress import Step
 from .error_bodies import failure_from_body_untrusted
 from .frames import (
     API_VERSION,
@@ -28,6 +29,7 @@ from .frames import (
     encode_frame,
 )
 from .socket_file import connect_control_socket
+from .step_frames import PROGRESS_FLAG, PROGRESS_METHOD, decode_step
 
 # A node greets at once. One that does not within this time is stopped or stuck.
 GREETING_SECONDS = 10.0
@@ -51,6 +53,7 @@ class ControlClient:
         self._next_id = 1
         # Notifications of open streams that arrived while something else was waited for.
         self._streams: dict[int, deque[RequestFrame]] = {}
+        self._watches: dict[object, Callable[[Step], None]] = {}
         self.node: dict[str, Any] = {}
         """What the node said of itself: ``api``, ``version``, ``pid``."""
 
@@ -74,6 +77,15 @@ class ControlClient:
     def call(self, method: str, /, **params: Json) -> Any:
         """Ask once and wait for the answer; no time limit, the node has its own."""
         return self._wait_for(self._send(method, params))
+
+    def call_watched(self, method: str, watch: Callable[[Step], None], /, **params: Json) -> Any:
+        """``call`` something that takes long; ``watch`` is told meanwhile how far it is."""
+        identifier = self._send(method, {**params, PROGRESS_FLAG: True})
+        self._watches[identifier] = watch
+        try:
+            return self._wait_for(identifier)
+        finally:
+            del self._watches[identifier]
 
     @contextmanager
     def stream(self, method: str, /, **params: Json) -> Iterator[Iterator[Any]]:
@@ -194,6 +206,11 @@ class ControlClient:
         frame = self._receive()
         if isinstance(frame, ResponseFrame):
             return frame
+        if frame.method == PROGRESS_METHOD:
+            watch, step = self._watches.get(frame.params.get("id")), decode_step(frame.params)
+            if watch is not None and step is not None:
+                watch(step)
+            return None
         queue = self._streams.get(frame.params.get("subscription", -1))
         if queue is not None and frame.method in ("stream.event", "stream.end"):
             queue.append(frame)

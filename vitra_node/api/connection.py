@@ -7,10 +7,11 @@ them, so a one-shot command through a node pays for no event loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
+from ..progress import Step
 from .client import ControlClient
 from .frames import Json
 
@@ -29,6 +30,10 @@ class Connection(Protocol):
         """Ask once; raises VitraError."""
         ...
 
+    async def call_long(self, method: str, /, **params: Json) -> Any:
+        """``call`` something that takes long; whoever watches the connection sees how far it is."""
+        ...
+
     def stream(
         self, method: str, /, **params: Json
     ) -> AbstractAsyncContextManager[AsyncIterator[Any]]:
@@ -37,16 +42,23 @@ class Connection(Protocol):
 
 
 class NodeConnection:
-    """Asks the node behind a control client."""
+    """Asks the node behind a control client; ``show`` is told how far long calls are."""
 
     to_node = True
 
-    def __init__(self, client: ControlClient) -> None:
+    def __init__(self, client: ControlClient, show: Callable[[Step], None] | None = None) -> None:
         self._client = client
+        self._show = show
 
     async def call(self, method: str, /, **params: Json) -> Any:
         """See ``Connection.call``."""
         return self._client.call(method, **params)
+
+    async def call_long(self, method: str, /, **params: Json) -> Any:
+        """See ``Connection.call_long``."""
+        if self._show is None:
+            return self._client.call(method, **params)
+        return self._client.call_watched(method, self._show, **params)
 
     @asynccontextmanager
     async def stream(self, method: str, /, **params: Json) -> AsyncIterator[AsyncIterator[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,7 @@ import trio
 
 from .. import __version__
 from ..errors import UsageProblem, VitraError
+from ..progress import Step
 from .error_bodies import error_body
 from .failures import telling
 from .frames import (
@@ -27,6 +29,7 @@ from .frames import (
 )
 from .methods import METHODS, Method, invoke, open_events, unknown_method
 from .session import Session
+from .step_frames import PROGRESS_FLAG, PROGRESS_METHOD, encode_step
 
 _log = logging.getLogger(__name__)
 
@@ -112,8 +115,12 @@ class ControlConnection:
             self._slots.release()
 
     async def _answer_once(self, method: Method, request: RequestFrame) -> None:
+        params = dict(request.params)
+        watch = None
+        if method.progress and params.pop(PROGRESS_FLAG, False) is True and request.id is not None:
+            watch = partial(self._tell_progress, request.id)
         try:
-            result = await invoke(self._session, method, request.params)
+            result = await invoke(self._session, method, params, watch)
         except VitraError as failure:
             await self._fail(request, failure)
             return
@@ -121,6 +128,9 @@ class ControlConnection:
         if method.stops_node:
             # Only now, so that the one who asked has the answer before the node goes.
             self._session.running_node().stop.set()
+
+    async def _tell_progress(self, identifier: int | str, step: Step) -> None:
+        await self._send(RequestFrame(PROGRESS_METHOD, encode_step(identifier, step)))
 
     async def _stream_events(self, method: Method, request: RequestFrame) -> None:
         subscription = next(self._subscriptions)

@@ -14,12 +14,14 @@ from ..config import Address, DirectoryConfig, read_config
 from ..database import Database
 from ..errors import NotFound, VitraError
 from ..ledger.console import ContractNews
+from ..progress import Progress, Step
 from ..storage.errors import StoreInUse
 from .failures import telling
 from .frames import Json
 from .methods import find_method, invoke, open_events
 from .passphrase import existing_passphrase
 from .session import Session
+from .watched import watched, watcher
 
 _log = logging.getLogger(__name__)
 
@@ -42,16 +44,21 @@ Narrate = Callable[[str], None]
 
 
 class LocalConnection:
-    """Answers from a database that is open in this process."""
+    """Answers from a database open in this process; ``show`` is told how far long calls are."""
 
     to_node = False
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, show: Callable[[Step], None] | None = None) -> None:
         self.session = session
+        self._show = show
 
     async def call(self, method: str, /, **params: Json) -> Any:
         """See ``Connection.call``."""
         return await invoke(self.session, find_method(method), params)
+
+    async def call_long(self, method: str, /, **params: Json) -> Any:
+        """See ``Connection.call_long``."""
+        return await invoke(self.session, find_method(method), params, watcher(self._show))
 
     @asynccontextmanager
     async def stream(self, method: str, /, **params: Json) -> AsyncIterator[AsyncIterator[Any]]:
@@ -80,6 +87,7 @@ async def open_locally(
     narrate: Narrate,
     find: bool = False,
     bootstrap: tuple[Address, ...] = (),
+    show: Callable[[Step], None] | None = None,
 ) -> AsyncIterator[LocalConnection]:
     """The database of a directory, opened here and closed with the block.
 
@@ -95,10 +103,11 @@ async def open_locally(
             database = await open_when_free(stack, directory)
             if with_peers and not database.is_executor:
                 config = read_config(directory)
-                await reach_peers(database, config, narrate)
+                async with watched(watcher(show)) as progress:
+                    await reach_peers(database, config, narrate, progress)
                 if find and not database.peers:
                     await find_peers(database, bootstrap or config.bootstrap or None, narrate)
-            yield LocalConnection(Session(database, directory))
+            yield LocalConnection(Session(database, directory), show)
 
 
 @asynccontextmanager
@@ -125,13 +134,15 @@ async def open_when_free(stack: AsyncExitStack, directory: Path) -> Database:
         await trio.sleep(_IN_USE_STEP_SECONDS)
 
 
-async def reach_peers(database: Database, config: DirectoryConfig, narrate: Narrate) -> None:
+async def reach_peers(
+    database: Database, config: DirectoryConfig, narrate: Narrate, progress: Progress | None = None
+) -> None:
     """Connect to the remembered peers and learn the newest state; narrate who does not answer."""
     reached = [peer for peer in config.peers if await _reach(database, peer, narrate)]
     if not reached:
         return
     with trio.move_on_after(SYNC_SECONDS) as scope:
-        await database.sync()
+        await database.sync(progress=progress)
     if scope.cancelled_caught:
         narrate("No peer gave anything of this database; what is known here is used.")
 

@@ -30,6 +30,7 @@ from .handlers import (
 )
 from .parameters import Parameter, bind, parameters_of
 from .session import Session
+from .watched import Watch, watched
 
 Events = AbstractAsyncContextManager[AsyncIterator[Any]]
 
@@ -44,6 +45,7 @@ class Method:
       changes: whether it can change anything, so that a read-only door can leave it out.
       stream: whether it gives events instead of one answer.
       stops_node: whether the node stops once the answer is out.
+      progress: whether the handler tells how far it is, to a ``Progress`` behind the session.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Method:
     changes: bool = False
     stream: bool = False
     stops_node: bool = False
+    progress: bool = False
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -73,6 +76,7 @@ async def describe(session: Session) -> dict[str, Any]:
                 "summary": method.summary,
                 "changes": method.changes,
                 "stream": method.stream,
+                "progress": method.progress,
                 "params": [
                     {"name": p.name, "kind": p.kind, "required": p.required}
                     for p in method.parameters
@@ -95,7 +99,7 @@ _TABLE = (
     Method("node.peers", node.peers),
     Method("node.doctor", node.doctor),
     Method("database.info", node.info),
-    Method("database.sync", node.sync, changes=True),
+    Method("database.sync", node.sync, changes=True, progress=True),
     # The contract
     Method("contract.call", contract.call, changes=True),
     Method("contract.source", contract.source),
@@ -123,10 +127,10 @@ _TABLE = (
     Method("tx.verify", transactions.verify),
     Method("tx.prove", transactions.prove),
     # Operations
-    Method("node.backup", operations.backup, changes=True),
+    Method("node.backup", operations.backup, changes=True, progress=True),
     Method("index.export", operations.export, stream=True),
     # Auditing
-    Method("audit.verify", audit.verify, changes=True),
+    Method("audit.verify", audit.verify, changes=True, progress=True),
     Method("audit.events", audit.events, stream=True),
     Method("monitor.start", audit.start_monitor, changes=True),
     Method("monitor.stop", audit.stop_monitor, changes=True),
@@ -155,12 +159,20 @@ def unknown_method(name: str) -> NotFound:
     )
 
 
-async def invoke(session: Session, method: Method, params: Mapping[str, Any]) -> Any:
-    """Answer one question; every failure comes out as a VitraError."""
+async def invoke(
+    session: Session, method: Method, params: Mapping[str, Any], watch: Watch | None = None
+) -> Any:
+    """Answer one question; every failure comes out as a VitraError.
+
+    ``watch`` is told of how far a method is that takes long.
+    """
     arguments = bind(method.name, method.parameters, params)
     with telling():
-        answer: Awaitable[Any] = method.handler(session, **arguments)
-        return await answer
+        if not method.progress:
+            answer: Awaitable[Any] = method.handler(session, **arguments)
+            return await answer
+        async with watched(watch) as progress:
+            return await method.handler(session, progress, **arguments)
 
 
 def open_events(session: Session, method: Method, params: Mapping[str, Any]) -> Events:

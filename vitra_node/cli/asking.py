@@ -31,7 +31,11 @@ def ask(settings: Settings, command: Command[T], *, with_peers: bool = True) -> 
         return await command(connection)
 
     with client:
-        return run_without_loop(through_node(NodeConnection(client)))
+        try:
+            show = settings.output.progress.show
+            return run_without_loop(through_node(NodeConnection(client, show)))
+        finally:
+            settings.output.progress.clear()
 
 
 def running_node(directory: Path) -> ControlClient | None:
@@ -79,8 +83,12 @@ def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T
             narrate=settings.output.narrate,
             find=not swarm_off(False, None),
             bootstrap=given_bootstrap(None),
+            show=settings.output.progress.show,
         ) as connection:
             return await command(connection)
 
     with telling():
-        return trio.run(here)
+        try:
+            return trio.run(here)
+        finally:
+            settings.output.progress.clear()

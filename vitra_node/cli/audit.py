@@ -53,7 +53,7 @@ def verify(
     params = {name: value for name, value in given.items() if value is not None}
 
     async def command(connection: Connection) -> Any:
-        return await connection.call("audit.verify", **params)
+        return await connection.call_long("audit.verify", **params)
 
     report = ask(settings, command)
     settings.output.result(report, _report_text(report))

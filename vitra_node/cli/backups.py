@@ -33,7 +33,7 @@ def backup(settings: Settings, file: Path, with_keys: bool) -> None:
     target = file.expanduser().absolute()
 
     async def command(connection: Connection) -> Any:
-        return await connection.call("node.backup", file=str(target), passphrase=passphrase)
+        return await connection.call_long("node.backup", file=str(target), passphrase=passphrase)
 
     made = ask(settings, command, with_peers=False)
     settings.output.result(made, None)
@@ -64,9 +64,14 @@ def restore(settings: Settings, file: Path, without_keys: bool, nothing_newer: b
         from ..api.passphrase import existing_passphrase
 
         passphrase = existing_passphrase()
-    restored = restore_directory(
-        file, settings.directory, passphrase=passphrase, nothing_newer=nothing_newer
-    )
+    with settings.output.progress.following() as progress:
+        restored = restore_directory(
+            file,
+            settings.directory,
+            passphrase=passphrase,
+            nothing_newer=nothing_newer,
+            progress=progress,
+        )
     settings.output.result(restored, restored["key"])
     made = datetime.fromtimestamp(restored["created"] / 1000).astimezone()
     settings.output.narrate(f"Restored what there was at {made:%Y-%m-%d %H:%M:%S %Z}.")

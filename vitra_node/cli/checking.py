@@ -42,7 +42,8 @@ def fsck(settings: Settings, repairing: bool, peers: tuple[str, ...]) -> int:
 
     addresses = tuple(parse_address(peer) for peer in peers)
     refuse_while_running(settings.directory)
-    findings = check(settings.directory)
+    with settings.output.progress.following() as progress:
+        findings = check(settings.directory, progress)
     if repairing and findings:
         return _repair(settings, findings, addresses)
     answer = {"sound": not findings, "findings": findings}
@@ -54,11 +55,14 @@ def _repair(settings: Settings, findings: list[dict[str, Any]], addresses: tuple
     from ..api.checking import check, fetch_missing, repair
 
     settings.output.narrate(_text(findings))
-    repairs = repair(settings.directory)
+    output = settings.output
+    with output.progress.following() as progress:
+        repairs = repair(settings.directory, progress)
     for done in repairs:
         settings.output.narrate(f"log {done['log'] or done['discovery_key']}: {done['action']}")
-    missing = fetch_missing(settings.directory, addresses, settings.output.narrate)
-    left = check(settings.directory)
+    missing = fetch_missing(settings.directory, addresses, output.narrate, output.progress.show)
+    with output.progress.following() as progress:
+        left = check(settings.directory, progress)
     answer = {"sound": not left, "findings": left, "repairs": repairs, "missing_blocks": missing}
     settings.output.result(answer, _text(left))
     if missing:

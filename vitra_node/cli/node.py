@@ -52,7 +52,7 @@ def info(settings: Settings) -> None:
 @takes_settings
 def sync(settings: Settings, full: bool) -> None:
     """Learn the newest state from the peers."""
-    _ask_info(settings, "database.sync", full=full)
+    _ask_info(settings, "database.sync", long=True, full=full)
 
 
 @click.command()
@@ -76,8 +76,12 @@ def _peer_line(peer: dict[str, Any]) -> str:
     )
 
 
-def _ask_info(settings: Settings, method: str, *, with_peers: bool = True, **params: Any) -> None:
+def _ask_info(
+    settings: Settings, method: str, *, with_peers: bool = True, long: bool = False, **params: Any
+) -> None:
     async def command(connection: Connection) -> Any:
+        if long:
+            return await connection.call_long(method, **params)
         return await connection.call(method, **params)
 
     found = ask(settings, command, with_peers=with_peers)

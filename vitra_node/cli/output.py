@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from ..errors import VitraError
 from ..safe_text import safe_text as safe_text
+from .progress_line import ProgressLine
 
 _BOLD, _RED, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
 
@@ -33,11 +34,13 @@ class Output:
     Attributes:
       as_json: results as JSON, and nothing but errors on stderr.
       closed: whether the reader of stdout has gone; more results are pointless then.
+      progress: shows on stderr how far long work is.
     """
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
         self.closed = False
+        self.progress = ProgressLine(sys.stderr, wanted=not as_json)
 
     def result(self, value: Any, text: str | None = None) -> None:
         """One result: the value as JSON, or ``text`` (None for nothing to say)."""
@@ -53,6 +56,7 @@ class Output:
     def narrate(self, text: str) -> None:
         """A sentence that is no result."""
         if not self.as_json:
+            self.progress.clear()
             _write(sys.stderr, safe_text(text, keep_lines=True))
 
     def heading(self, text: str) -> None:
@@ -62,6 +66,7 @@ class Output:
 
     def failure(self, failure: VitraError) -> None:
         """What failed, what stayed unchanged, what to try."""
+        self.progress.clear()
         if self.as_json:
             error = {
                 "kind": failure.family,
@@ -80,6 +85,7 @@ class Output:
     def _line(self, text: str) -> None:
         if self.closed:
             return
+        self.progress.clear()
         try:
             sys.stdout.write(text + "\n")
             sys.stdout.flush()

@@ -12,6 +12,7 @@ import click
 
 from ..api.connection import Connection
 from ..errors import NotFound, UsageProblem
+from ..progress import Step
 from .asking import ask
 from .output import counted
 from .settings import Settings, takes_settings
@@ -39,6 +40,8 @@ def export(settings: Settings, file: Path | None, everything: bool) -> None:
                     else:
                         opened.write(json.dumps(entry, separators=(",", ":")) + "\n")
                     count += 1
+                    if file is not None:
+                        settings.output.progress.show(Step("Exporting", count, None, "values"))
         return count
 
     count = ask(settings, command)
@@ -60,6 +63,8 @@ def import_(settings: Settings, file: Path, method: str) -> None:
 
     async def command(connection: Connection) -> int:
         for number, entry in enumerate(entries, 1):
+            step = Step("Importing", number - 1, len(entries), "lines")
+            settings.output.progress.show(step)
             params = {"path": entry["path"], "value": entry["value"]}
             try:
                 await connection.call("contract.call", method=method, params=params)

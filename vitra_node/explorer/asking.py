@@ -45,6 +45,10 @@ class NodeAsker:
         async with self._asked(method, params) as conversation:
             return (await conversation.answer()).result
 
+    async def call_long(self, method: str, /, **params: Json) -> Any:
+        """See ``Connection.call_long``; nobody watches."""
+        return await self.call(method, **params)
+
     @asynccontextmanager
     async def stream(self, method: str, /, **params: Json) -> AsyncIterator[AsyncIterator[Any]]:
         """See ``Connection.stream``."""

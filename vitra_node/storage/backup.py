@@ -13,9 +13,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 import trio
 
+from ..progress import Counter, Progress
 from .backup_file import FILE_TABLE, BackupDamaged, BackupHeader, BackupReader, Pair, write_backup
 from .committer import Committer
 from .environment import Environment, Writes, check_schema
@@ -86,12 +88,14 @@ async def write_store(
     *,
     passphrase: str | None,
     files: Mapping[str, bytes],
+    progress: Progress,
 ) -> BackupReport:
     """Write a backup of a store in use; the file is there when it is whole, or not at all.
 
     Args:
       passphrase: seals the primary key into the backup; None leaves it out.
       files: further files by name, such as the configuration.
+      progress: is told of rows written.
 
     Raises:
       StorageError: the target exists, or cannot be written.
@@ -104,8 +108,9 @@ async def write_store(
     for attempt in range(_TRIES):
         view = await _standing_view(environment, committer)
         try:
-            pairs = _with_files(view.pairs(), files)
-            rows, size = await trio.to_thread.run_sync(_write_file, target, header, pairs)
+            with progress.counted("Writing", "rows") as counter:
+                pairs = _counted(_with_files(view.pairs(), files), counter)
+                rows, size = await trio.to_thread.run_sync(_write_file, target, header, pairs)
         except ViewLost:
             if attempt == _TRIES - 1:
                 raise
@@ -144,6 +149,12 @@ def _with_files(pairs: Iterable[Pair], files: Mapping[str, bytes]) -> Iterator[P
         yield FILE_TABLE + name.encode(), data
 
 
+def _counted(pairs: Iterable[Pair], counter: Counter) -> Iterator[Pair]:
+    for pair in pairs:
+        counter.done += 1
+        yield pair
+
+
 def _check_free(target: Path) -> None:
     if target.exists():
         raise StorageError(f"{target} exists already")
@@ -180,6 +191,7 @@ def restore_store(
     passphrase: str | None,
     nothing_newer: bool = False,
     tables_of_owner: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> tuple[BackupReport, dict[str, bytes]]:
     """Put a store back into a directory that has none; the caller holds the directory's lock.
 
@@ -190,6 +202,7 @@ def restore_store(
       nothing_newer: the caller knows that no log was written to after the backup, so that all may
         be written at once.
       tables_of_owner: names of record tables that mean nothing to a store without the keys.
+      progress: is told of bytes read from the file.
 
     Raises:
       BackupDamaged: the file is no backup, or was altered or cut off. Nothing was restored.
@@ -207,7 +220,11 @@ def restore_store(
             restoring = _Restoring(primary_key is not None, nothing_newer, prefixes)
             keys = open_keys_directory(staging)
             create_key(keys / PRIMARY_KEY_NAME, primary_key or os.urandom(KEY_BYTES))
-            _fill(staging, reader, restoring)
+            size = file.stat().st_size
+            with (progress or Progress()).measured(
+                "Restoring", "bytes", size, lambda: restoring.read_bytes
+            ):
+                _fill(staging, reader, restoring, opened)
         for name in (KEYS_DIRECTORY, JOURNAL_NAME, DATA_NAME):
             (staging / name).rename(directory / name)
         sync_directory(directory)
@@ -251,13 +268,14 @@ def _primary_key(header: BackupHeader, passphrase: str | None) -> bytes | None:
     return key
 
 
-def _fill(staging: Path, reader: BackupReader, restoring: _Restoring) -> None:
+def _fill(staging: Path, reader: BackupReader, restoring: _Restoring, opened: IO[bytes]) -> None:
     environment = JournaledEnvironment(staging)
     try:
         batch = Writes()
         for pair in reader.pairs_untrusted():
             restoring.take(pair, batch)
             if batch.size_bytes > _BATCH_BYTES:
+                restoring.read_bytes = opened.tell()
                 _write(environment, batch)
                 batch = Writes()
         _write(environment, batch)
@@ -285,6 +303,7 @@ class _Restoring:
       with_keys: whether logs of our own stay our own.
       nothing_newer: whether they may be written at once.
       prefixes_of_owner: rows that are left out without keys.
+      read_bytes: how far the file is read.
       files: of the backup, by name.
     """
 
@@ -293,6 +312,7 @@ class _Restoring:
     prefixes_of_owner: tuple[bytes, ...] = ()
     rows: int = 0
     own_logs: int = 0
+    read_bytes: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     # Discovery keys of our own logs, by the key of their head, which comes later.
     _own: dict[bytes, bytes] = field(default_factory=dict)

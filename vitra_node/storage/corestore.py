@@ -15,6 +15,7 @@ from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.noise.handshake import HandshakeResult
 
 from ..net.session import replicate
+from ..progress import Progress
 from ..world import REAL_WORLD, World
 from .backup import BackupReport, write_store
 from .committer import Committer, open_committer
@@ -215,6 +216,7 @@ class Corestore:
         *,
         passphrase: str | None = None,
         files: Mapping[str, bytes] | None = None,
+        progress: Progress | None = None,
     ) -> BackupReport:
         """Write everything into one new file, as it is at one moment; see ``backup.write_store``.
 
@@ -230,6 +232,7 @@ class Corestore:
             target,
             passphrase=passphrase,
             files=files or {},
+            progress=progress or Progress(),
         )
 
     def restored_logs(self) -> list[bytes]:

@@ -18,6 +18,7 @@ from protocol.hypercore.core import TreeHead
 from protocol.hypercore.flat_tree import end_length, is_left_child, parent, sibling
 from protocol.hypercore.quorum import verify_head
 
+from ..progress import Counter, Progress
 from .bitfield import Bitfield
 from .environment import Environment, prefix_range
 from .errors import StorageError
@@ -60,7 +61,7 @@ class Finding:
     block: int | None = None
 
 
-def check_directory(directory: Path) -> Iterator[Finding]:
+def check_directory(directory: Path, progress: Progress | None = None) -> Iterator[Finding]:
     """``check_store`` on a data directory that no process uses; holds it until exhausted or closed.
 
     Raises:
@@ -73,21 +74,23 @@ def check_directory(directory: Path) -> Iterator[Finding]:
     try:
         environment = JournaledEnvironment(directory)
         try:
-            yield from check_store(environment)
+            yield from check_store(environment, progress)
         finally:
             environment.close()
     finally:
         lock.release()
 
 
-def check_store(environment: Environment) -> Iterator[Finding]:
+def check_store(environment: Environment, progress: Progress | None = None) -> Iterator[Finding]:
     """Everything that is wrong, log by log; nothing when the store is sound.
 
-    The environment must not change meanwhile. Takes as long as reading and hashing everything.
+    The environment must not change meanwhile. Takes as long as reading and hashing everything;
+    ``progress`` is told of blocks hashed.
 
     Raises:
       StorageError: the data file as such cannot be read.
     """
+    progress = progress or Progress()
     for row, data in environment.items(*prefix_range(CORE_TABLE)):
         id_ = row[len(CORE_TABLE) :]
         try:
@@ -97,14 +100,16 @@ def check_store(environment: Environment) -> Iterator[Finding]:
             continue
         if discovery_key_of(record.key) != id_:
             yield Finding(id_, record.key, "the key does not belong to this discovery key")
-        for block, problem in _check_core(environment, record):
+        for block, problem in _check_core(environment, record, progress):
             yield Finding(id_, record.key, problem, block)
 
 
 _Problem = tuple[int | None, str]
 
 
-def _check_core(environment: Environment, record: CoreRecord) -> Iterator[_Problem]:
+def _check_core(
+    environment: Environment, record: CoreRecord, progress: Progress
+) -> Iterator[_Problem]:
     data = environment.get(head_key(record.number))
     if data is None:
         yield None, "there is no head"
@@ -116,9 +121,12 @@ def _check_core(environment: Environment, record: CoreRecord) -> Iterator[_Probl
         return
     head = head_record.head
     yield from _check_head(record, head)
-    yield from _check_nodes(environment, record.number, head)
+    name = record.key.hex()[:8]
+    with progress.counted(f"Checking the tree of log {name}", "nodes", 2 * head.length) as nodes:
+        yield from _check_nodes(environment, record.number, head, nodes)
     bitfield = Bitfield(environment, record.number, head_record.contiguous_length)
-    yield from _check_blocks(environment, record.number, head, bitfield)
+    with progress.counted(f"Checking log {name}", "blocks", head.length) as blocks:
+        yield from _check_blocks(environment, record.number, head, bitfield, blocks)
 
 
 def _check_head(record: CoreRecord, head: TreeHead) -> Iterator[_Problem]:
@@ -140,7 +148,9 @@ def _check_head(record: CoreRecord, head: TreeHead) -> Iterator[_Problem]:
         yield None, "the head does not verify"
 
 
-def _check_nodes(environment: Environment, number: int, head: TreeHead) -> Iterator[_Problem]:
+def _check_nodes(
+    environment: Environment, number: int, head: TreeHead, counter: Counter
+) -> Iterator[_Problem]:
     """Every stored node lies in the tree, and leads to a root through stored nodes."""
     roots = {root.index for root in head.roots}
     for root in head.roots:
@@ -148,6 +158,7 @@ def _check_nodes(environment: Environment, number: int, head: TreeHead) -> Itera
             yield None, f"root {root.index} is not stored as it stands in the head"
     for row, data in _rows(environment, NODE_TABLE, number):
         index = index_of(row)
+        counter.done = index + 1
         try:
             node = decode_node(index, data)
         except StorageError as error:
@@ -165,11 +176,12 @@ def _check_nodes(environment: Environment, number: int, head: TreeHead) -> Itera
 
 
 def _check_blocks(
-    environment: Environment, number: int, head: TreeHead, bitfield: Bitfield
+    environment: Environment, number: int, head: TreeHead, bitfield: Bitfield, counter: Counter
 ) -> Iterator[_Problem]:
     seen = 0
     for row, block in _rows(environment, BLOCK_TABLE, number):
         index = index_of(row)
+        counter.done = index + 1
         if index >= head.length:
             yield index, "this block is past the end of the log"
             continue

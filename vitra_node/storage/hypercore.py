@@ -18,6 +18,7 @@ from protocol.hypercore.merkle import head_at
 from protocol.limits import MAX_BLOCK_BYTES, MAX_LOG_LENGTH_BLOCKS
 from protocol.transparency.log_frauds import LogFraudProof
 
+from ..progress import Progress
 from .awaited_blocks import AwaitedBlocks
 from .committer import Committer
 from .core_storage import CoreStorage
@@ -369,6 +370,16 @@ class Hypercore:
                 missing = self._storage.missing(start, end)
                 if missing:
                     await self._awaited.wait_for_range(start, end, missing)
+
+    async def download_all(self, progress: Progress) -> None:
+        """``download`` everything there is now, and let others see how far it is."""
+        length = self.length
+        missing = self._storage.missing(0, length)
+        what = f"Fetching log {self.key.hex()[:8]}"
+        with progress.measured(
+            what, "blocks", missing, lambda: missing - self._storage.missing(0, length)
+        ):
+            await self.download(0, length)
 
     @contextlib.contextmanager
     def tail(self, start: int = 0) -> Iterator[None]:

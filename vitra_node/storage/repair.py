@@ -26,6 +26,7 @@ from protocol.hypercore.core import EMPTY_HEAD, TreeHead
 from protocol.hypercore.merkle import append_blocks
 from protocol.hypercore.quorum import verify_head
 
+from ..progress import Progress
 from .bitfield import Bitfield
 from .environment import Environment, Writes
 from .errors import EnvironmentFull, StorageError
@@ -78,7 +79,7 @@ class Repair:
 DROPPED, COMPUTED, EMPTIED, UNTOUCHED = "blocks dropped", "nodes computed", "emptied", "untouched"
 
 
-def repair_directory(directory: Path) -> list[Repair]:
+def repair_directory(directory: Path, progress: Progress | None = None) -> list[Repair]:
     """Check a data directory that no process uses, and repair each damaged log.
 
     Raises:
@@ -91,16 +92,16 @@ def repair_directory(directory: Path) -> list[Repair]:
     try:
         environment = JournaledEnvironment(directory)
         try:
-            return list(repair_store(environment))
+            return list(repair_store(environment, progress))
         finally:
             environment.close()
     finally:
         lock.release()
 
 
-def repair_store(environment: Environment) -> Iterator[Repair]:
+def repair_store(environment: Environment, progress: Progress | None = None) -> Iterator[Repair]:
     """The same for an environment that nothing else changes; one log after the other."""
-    found = list(check_store(environment))
+    found = list(check_store(environment, progress))
     for discovery_key, group in groupby(found, key=lambda finding: finding.discovery_key):
         findings = tuple(group)
         action = _repair(environment, discovery_key, findings)

@@ -16,6 +16,7 @@ from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
 from ...errors import NotFound
 from ...frauds import ContractFraudProof
 from ...log_frauds import LogForkFraudProof
+from ...progress import Progress
 from ..parameters import Count, Number
 from ..session import BackgroundMonitor, Session
 from ..shapes import event_shape, forked_shape, fraud_shape, report_shape, violated_shape
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 async def verify(
     session: Session,
+    progress: Progress,
     *,
     jobs: Count = 1,
     start: Count = FIRST_ENTRY_SEQ,
@@ -38,7 +40,9 @@ async def verify(
     """
     started = time.perf_counter()
     try:
-        report = await session.database.verify(jobs=jobs, start=start, sample=sample, seed=seed)
+        report = await session.database.verify(
+            jobs=jobs, start=start, sample=sample, seed=seed, progress=progress
+        )
     except ContractFraudProof as fraud:
         seconds = time.perf_counter() - started
         return violated_shape(fraud, seconds)

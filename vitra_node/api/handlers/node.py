@@ -13,6 +13,7 @@ import trio
 from ... import __version__
 from ...config import parse_address
 from ...errors import NotAllowed
+from ...progress import Progress
 from ..diagnosis import diagnose, peer_lines
 from ..session import NodeHold, Session
 from ..shapes import dht_shape, fork_shape, info_shape
@@ -106,9 +107,9 @@ async def connect(session: Session, *, address: str, remember: bool = False) -> 
     return {"address": str(peer)}
 
 
-async def sync(session: Session, *, full: bool = False) -> dict[str, Any]:
+async def sync(session: Session, progress: Progress, *, full: bool = False) -> dict[str, Any]:
     """Learn the newest state from the peers; with ``full``, fetch the whole history."""
-    await session.database.sync(full=full)
+    await session.database.sync(full=full, progress=progress)
     return info_shape(session.database, session.role)
 
 

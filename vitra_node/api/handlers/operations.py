@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.encoding.paths import SYSTEM_PREFIX, format_key
 
 from ...errors import UsageProblem
+from ...progress import Progress
 from ..backups import back_up
 from ..json_values import to_json
 from ..session import Session
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 ALL_KEYS_END = b"\xff"
 
 
-async def backup(session: Session, *, file: str, passphrase: str | None = None) -> dict[str, Any]:
+async def backup(
+    session: Session, progress: Progress, *, file: str, passphrase: str | None = None
+) -> dict[str, Any]:
     """Write a backup of the directory to a new file; with a passphrase, the keys too."""
     path = Path(file)
     if not path.is_absolute():
         raise UsageProblem("The file of a backup is named by an absolute path.")
-    return await back_up(session.database, path, passphrase)
+    return await back_up(session.database, path, passphrase, progress)
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from protocol.transparency.state_at import state_at, transaction_start
 
 from ...errors import UsageProblem
 from ...ledger.contract_runner import ContractRunner
+from ...progress import Progress
 from ...storage.errors import BlockNotAvailable
 from ...storage.hypercore import Hypercore
 from ..auditor import Auditor, StoredOperations
@@ -102,6 +103,7 @@ class Audit:
     Args:
       operations: makes a source of operations, one for each that replays.
       seconds: how long a missing block is waited for; None for ever.
+      progress: is told how far the replay is.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Audit:
         runner: ContractRunner,
         cache: Path | None,
         seconds: float | None,
+        progress: Progress | None = None,
     ) -> None:
+        self._progress = progress or Progress()
         self._core = PatientCore(core, length, seconds)
         self._length = length
         self._operations = operations
@@ -179,12 +183,16 @@ class Audit:
     async def _replay(self, parts: Sequence[Part], jobs: int) -> list[list[Verdict]]:
         """The verdicts of the parts, in order, up to the first violation."""
         if jobs > 1 and len(parts) > 1:
-            return await replay_parts(parts, jobs, self._open_worker)
+            with self._progress.counted("Verifying", "parts", len(parts)) as counter:
+                return await replay_parts(parts, jobs, self._open_worker, counter)
         found = []
-        for part in parts:
-            found.append(await replay_part(part, self._auditor, self._core, self._length))
-            if any(isinstance(verdict, Violated) for verdict in found[-1]):
-                break
+        with self._progress.counted("Verifying", "index blocks", self._length) as counter:
+            for part in parts:
+                found.append(
+                    await replay_part(part, self._auditor, self._core, self._length, counter)
+                )
+                if any(isinstance(verdict, Violated) for verdict in found[-1]):
+                    break
         return found
 
     def _open_worker(self) -> AbstractAsyncContextManager[AuditWorker]:

@@ -23,6 +23,7 @@ from protocol.transparency.replay_requests import OperationFacts, ReadIndex, Rea
 
 from ...contracts.errors import ContractError
 from ...ledger.contract_runner import ContractRunner
+from ...progress import Counter
 from ...storage.errors import BlockNotAvailable
 from ..auditor import READ_AHEAD_BLOCKS, Auditor
 from ..evidence import index_over
@@ -200,7 +201,7 @@ async def serve(node: Node) -> None:
         while True:
             part = part_of(node.hear())
             try:
-                verdicts = await replay_part(part, auditor, core, length)
+                verdicts = await replay_part(part, auditor, core, length, Counter())
             except ContractError as error:
                 node.tell("fault", str(error))
             else:

@@ -17,6 +17,7 @@ from protocol.transparency.sampling import sampled_part
 from protocol.transparency.segments import Segment
 from protocol.transparency.state_at import state_at
 
+from ...progress import Counter
 from ...storage.errors import BlockNotAvailable, BlockOutOfRange
 from ...storage.hypercore import Hypercore
 from ..auditor import Auditor
@@ -85,25 +86,31 @@ class PatientCore:
 
 
 async def replay_part(
-    part: Part, auditor: Auditor, core: BlockSource, length: int
+    part: Part, auditor: Auditor, core: BlockSource, length: int, counter: Counter
 ) -> list[Verdict]:
     """Replay a part of an index of so many blocks.
 
-    Gives one verdict for a segment, and one for each operation of a sample.
+    Gives one verdict for a segment, and one for each operation of a sample. ``counter`` is at the
+    block up to which the index was looked at.
     """
     if isinstance(part, Segment):
-        return [await _replay(auditor, part.state, length, part.stop)]
+        return [await _replay(auditor, part.state, length, part.stop, counter)]
     verdicts = []
     cache = BlockCache()
     for seq in part.blocks:
-        verdict = await _replay_sampled(auditor, core, cache, seq, length)
+        verdict = await _replay_sampled(auditor, core, cache, seq, length, counter)
         if verdict is not None:
             verdicts.append(verdict)
     return verdicts
 
 
 async def _replay_sampled(
-    auditor: Auditor, core: BlockSource, cache: BlockCache, seq: int, length: int
+    auditor: Auditor,
+    core: BlockSource,
+    cache: BlockCache,
+    seq: int,
+    length: int,
+    counter: Counter,
 ) -> Verdict | None:
     state = START
     try:
@@ -117,15 +124,18 @@ async def _replay_sampled(
     except (RecordError, BeeBlockError) as error:
         reason = f"The index before block {seq} cannot be read: {error}."
         return CannotTell(UncertaintyCode.UNEXPECTED_SEQ, reason, seq, state)
-    return await _replay(auditor, state, length, stop)
+    return await _replay(auditor, state, length, stop, counter)
 
 
-async def _replay(auditor: Auditor, state: ReplayState, length: int, stop: int) -> Verdict:
+async def _replay(
+    auditor: Auditor, state: ReplayState, length: int, stop: int, counter: Counter
+) -> Verdict:
     reached = state
 
     async def note(news: Validated) -> None:
         nonlocal reached
         reached = news.state
+        counter.done = reached.position
 
     try:
         return await auditor.run(length, state, on_validated=note, stop=stop)

@@ -22,6 +22,7 @@ from protocol.transparency.replay_state import START
 from protocol.transparency.segments import Segment
 
 from ...nursery import open_owned_nursery
+from ...progress import Counter
 from ...storage.errors import BlockNotAvailable
 from ..auditor import StoredOperations
 from .messages import (
@@ -226,11 +227,13 @@ async def replay_parts(
     parts: Sequence[Part],
     jobs: int,
     open_one: Callable[[], AbstractAsyncContextManager[AuditWorker]],
+    counter: Counter,
 ) -> list[list[Verdict]]:
     """Replay parts in so many processes, in the order of the index; gives their verdicts in it.
 
     What lies behind the first violation is not replayed any more, and left out. A process that is
     lost takes with it what it was replaying, which then cannot be told; another takes its place.
+    ``counter`` counts the parts that are done.
     """
     found: list[list[Verdict]] = [[] for _ in parts]
     waiting = iter(enumerate(parts))
@@ -254,6 +257,7 @@ async def replay_parts(
                             found[number] = [_lost(part, error)]
                             lost = True
                     del scopes[number]
+                    counter.done += 1
                     if scope.cancelled_caught:
                         return
                     if any(isinstance(verdict, Violated) for verdict in found[number]):
