@@ -48,10 +48,15 @@ def mutations(seeds: tuple[bytes, ...], count: int, seed: int) -> Iterator[bytes
     """``count`` hostile strings made of ``seeds``."""
     rolls = Random(seed)
     for _ in range(count):
-        data = bytearray(rolls.choice(seeds))
-        for _ in range(rolls.choice((1, 1, 1, 2, 3, 8))):
-            _MUTATIONS[rolls.randrange(len(_MUTATIONS))](data, rolls)
-        yield bytes(data)
+        yield mutate(rolls.choice(seeds), rolls)
+
+
+def mutate(data: bytes, rolls: Random) -> bytes:
+    """A hostile string made of this one, by one to eight changes."""
+    changed = bytearray(data)
+    for _ in range(rolls.choice((1, 1, 1, 2, 3, 8))):
+        _MUTATIONS[rolls.randrange(len(_MUTATIONS))](changed, rolls)
+    return bytes(changed)
 
 
 def _texts(value: Any) -> Iterator[str]:

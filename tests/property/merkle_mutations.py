@@ -4,7 +4,7 @@ The oracle is the truth itself: whatever a verifier lets through has to say only
 log says (nodes with their sizes, blocks, head, manifest). A mutation that changes nothing that is
 said passes, as it should; ``run`` counts these apart.
 
-The full count: ``python -m tests.property.merkle_mutations --count 1000000``.
+Counted by kind: ``python -m tests.property.merkle_mutations --count 1000000``.
 """
 
 from __future__ import annotations
