@@ -3,7 +3,7 @@
 Trio runs the tasks that are ready in an order of its own choosing. Its module has a switch for
 tests that makes the choice by the age of the tasks and a seeded generator; cancellation wakes tasks
 in an order that depends on addresses in memory, and the sort by age takes that out again. The
-switch is private, so it is looked for and not assumed (``test_clock``).
+switch is private, so a test looks for it (``tests/simulations/test_clock.py``).
 
 Time stands still while any task can run, and then jumps to the next deadline.
 """

@@ -1,7 +1,11 @@
-"""Our swarm and npm hyperswarm on one topic: they meet, keep one connection, and replicate."""
+"""Our swarm and npm hyperswarm on one topic: they meet, keep one connection, and replicate.
+
+``VITRA_TEST_SWARM_ROUNDS=50`` plays every test that often; once by default.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +21,7 @@ from ..contract_sources import COUNTER
 from .js_peer import JsPeer
 
 SECONDS = 90
+ROUNDS = int(os.environ.get("VITRA_TEST_SWARM_ROUNDS", "1"))
 HOST = "127.0.0.1"
 TOPIC = bytes(range(32))
 # The smallest network of theirs that stores anything, and one in which nodes know not all others.
@@ -24,6 +29,13 @@ SIZES = (3, 10)
 SMALL, LARGE = sorted(
     (bytes([n]) * 32 for n in (1, 2)), key=lambda seed: KeyPair.from_seed(seed).public_key
 )
+
+
+@pytest.fixture(autouse=True, params=range(ROUNDS))
+def round_number(request: pytest.FixtureRequest) -> int:
+    """Which time it is."""
+    number: int = request.param
+    return number
 
 
 @asynccontextmanager
@@ -56,8 +68,8 @@ SERVER, CLIENT, BOTH = (
 )
 
 
-# A client of theirs that is there before any server looks again after ten minutes only; so that
-# order is left out. Ours looks again after seconds.
+# A client of theirs that is there before any server looks again after ten minutes only: that order
+# is the next test. Ours looks again after seconds.
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("we_are", "they_are", "we_come_first"),
@@ -101,6 +113,37 @@ async def test_they_find_each_other(
         assert other["initiator"] is not connection.connection.initiator
         if not we_are["server"] or not they_are["server"]:
             assert connection.connection.initiator is we_are["client"]
+
+
+@pytest.mark.parametrize("server_is_theirs", [False, True], ids=["our-server", "their-server"])
+async def test_a_client_of_theirs_finds_a_later_server_when_it_looks_again(
+    server_is_theirs: bool, tmp_path: Path
+) -> None:
+    """A server cannot call who only looks, for clients are not announced; theirs is no better."""
+    async with (
+        js_network() as (js, bootstrap),
+        Corestore.open(None) as store,
+        Swarm.open(store, bootstrap=bootstrap) as ours,
+    ):
+        client = await js_swarm(js, bootstrap, tmp_path / "client")
+        joined = await js.call("join", swarm=client["swarm"], topic=TOPIC.hex(), **CLIENT)
+        await js.call("flushed", swarm=client["swarm"], topic=TOPIC.hex())
+        if server_is_theirs:
+            server = await js_swarm(js, bootstrap, tmp_path / "server")
+            key = server["key"]
+            await js.call("join", swarm=server["swarm"], topic=TOPIC.hex(), **SERVER)
+            await js.call("flush", swarm=server["swarm"])
+        else:
+            key = ours.key_pair.public_key.hex()
+            await ours.join(TOPIC, **SERVER)
+            await ours.flush()
+        # All that either does before that time is done.
+        assert await js.call("connections", swarm=client["swarm"]) == []
+        await js.call("refresh", session=joined["session"])
+        seen = await js.event("connection", swarm=client["swarm"], key=key)
+        assert seen["initiator"]
+        if not server_is_theirs:
+            await connected(ours, client["key"])
 
 
 @pytest.mark.parametrize("ours_is_larger", [True, False])

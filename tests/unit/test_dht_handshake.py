@@ -43,10 +43,18 @@ def _pair(network: Network) -> tuple[Host, Host]:
     return server, client
 
 
-def _run_connect(network: Network, server: Host, client: Host) -> list[ConnectionReady]:
-    """Connect, accept everything; gives both ends' events."""
+def _run_connect(
+    network: Network, server: Host, client: Host, *, then_open: bool | None = None
+) -> list[ConnectionReady]:
+    """Connect, accept everything; gives both ends' events.
+
+    ``then_open``: what the client finds out of itself after it has said the other thing.
+    """
     client.node.connect(CLIENT, SERVER.public_key, 77, network.now)
     network.pump(client)
+    if then_open is not None:
+        assert client.node.firewalled is then_open
+        client.node._rpc.firewalled = not then_open
     answered = 0
 
     def done() -> bool:
@@ -93,6 +101,27 @@ def test_server_dials_an_open_client() -> None:
     assert ours.address == client.address
     assert ours.remote.firewall == Firewall.OPEN
     # The client waits for the server to come.
+    assert theirs.address is None
+
+
+def test_a_client_that_proves_open_after_it_has_called_still_punches() -> None:
+    network = build(16, 12)
+    server, client = _pair(network)
+    ours, theirs = _run_connect(network, server, client, then_open=True)
+    # The server was told nothing of an open client, so it does not dial: nobody may wait for that.
+    assert ours.remote.firewall == Firewall.UNKNOWN
+    assert ours.address is None
+    assert theirs.address is not None
+    assert theirs.proven
+
+
+def test_a_client_that_is_not_open_after_all_still_waits_to_be_dialled() -> None:
+    network = build(17, 12)
+    server, _ = _pair(network)
+    client = list(network.hosts.values())[6]
+    ours, theirs = _run_connect(network, server, client, then_open=False)
+    assert ours.remote.firewall == Firewall.OPEN
+    assert ours.address == client.address
     assert theirs.address is None
 
 

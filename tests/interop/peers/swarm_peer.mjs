@@ -12,6 +12,7 @@ const HOST = '127.0.0.1'
 const swarms = new Handles()
 const stores = new Handles()
 const cores = new Handles()
+const sessions = new Handles()
 let closing = []
 
 serve({
@@ -39,7 +40,12 @@ serve({
   },
 
   join ({ swarm, topic, server, client }) {
-    swarms.get(swarm).join(bytes(topic), { server, client })
+    return { session: sessions.add(swarms.get(swarm).join(bytes(topic), { server, client })) }
+  },
+
+  // What it does by itself after ten to twelve minutes.
+  async refresh ({ session }) {
+    await sessions.get(session).refresh()
   },
 
   async flush ({ swarm }) {
