@@ -1,13 +1,17 @@
 """Fails every write and sync of a writer in turn, then opens and checks what is left.
 
-Run by hand, as it needs ``strace`` and some minutes: ``python -m tests.faults.fail_each_syscall``.
-For each kind of system call it makes the first one fail, then the second, and so on until the
-writer no longer makes that many. After each run the store has to open, to check clean, and to hold
-what the writer reported as durable.
+All of it takes some minutes: ``python -m tests.faults.fail_each_syscall``; a part of it is in
+``test_failed_syscalls``. For each kind of system call it makes the first one fail, then the second,
+and so on until the writer no longer makes that many. After each run the store has to open, to check
+clean, and to hold what the writer reported as durable.
+
+Not every failure is told. When a store closes, it brings its journal into the data file, so that
+the next opening is quick; where that fails nothing is lost, as the journal still holds it all.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -83,21 +87,27 @@ async def check(directory: Path, reported: dict[str, object]) -> None:
         await core.append(b"goes on")
 
 
+def fail_each(call: str, error: str, step: int = 1) -> tuple[int, int]:
+    """Let every ``step``-th call fail, one a run; how many failed, and how many were told of."""
+    failed = told = 0
+    for count in itertools.count(1, step):
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            injected, reported = run_once(call, error, count, directory)
+            if not injected:
+                break
+            failed += 1
+            told += "error" in reported
+            trio.run(check, directory / "store", reported)
+            assert list(check_directory(directory / "store")) == []
+    return failed, told
+
+
 def main() -> None:
     for call in CALLS:
         for error in ERRORS:
-            count = failed = 0
-            while True:
-                count += 1
-                with tempfile.TemporaryDirectory() as name:
-                    directory = Path(name)
-                    injected, reported = run_once(call, error, count, directory)
-                    if not injected:
-                        break
-                    failed += "error" in reported
-                    trio.run(check, directory / "store", reported)
-                    assert list(check_directory(directory / "store")) == []
-            print(f"{call} {error}: {count - 1} failed in turn, {failed} of them noticed")
+            failed, told = fail_each(call, error)
+            print(f"{call} {error}: {failed} failed in turn, {told} of them noticed")
 
 
 if __name__ == "__main__":
