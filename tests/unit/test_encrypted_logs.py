@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
 from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.errors import DecodeError
@@ -76,19 +78,43 @@ async def test_misuse() -> None:
             await store.get(name="log", encryption_key=bytes(32))
         with pytest.raises(BlockTooLarge):
             await core.append(bytes(MAX_BLOCK_BYTES - PADDING_BYTES + 1))
-        plain = await store.get(name="plain")
+
+
+async def test_a_block_that_was_never_encrypted() -> None:
+    async with Corestore.open(None) as theirs, Corestore.open(None) as ours:
+        plain = await theirs.get(name="plain")
         await plain.append(b"short")
-        await store.get(name="plain", encryption_key=KEY)
+        copy = await ours.get(key=plain.key)
+        here, there = trio.testing.memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: ours.replicate(here, initiator=True))
+            nursery.start_soon(lambda: theirs.replicate(there, initiator=False))
+            assert await copy.get(0) == b"short"
+            nursery.cancel_scope.cancel()
+        assert copy is await ours.get(key=plain.key, encryption_key=KEY)
         with pytest.raises(DecodeError):
-            await plain.get(0)
+            await copy.get(0)
+
+
+async def test_a_log_with_blocks_in_the_clear_takes_no_encryption_key(tmp_path: Path) -> None:
+    for again in range(2):
+        async with Corestore.open(tmp_path) as store:
+            plain = await store.get(name="plain")
+            await plain.append(b"plain")
+            for given in ({"name": "plain"}, {"key": plain.key}):
+                with pytest.raises(NotWritable, match="are not encrypted"):
+                    await store.get(**given, encryption_key=KEY)  # type: ignore[arg-type]
+            assert not plain.encrypted
+            assert await plain.append(b"goes on") == 2 * again + 2
+            assert await plain.get(2 * again) == b"plain"
 
 
 async def test_nothing_is_appended_in_the_clear_when_the_key_was_forgotten(tmp_path: Path) -> None:
     async with Corestore.open(tmp_path) as store:
         await (await store.get(name="new", encryption_key=KEY)).append(b"secret")
-        plain = await store.get(name="later")
-        await plain.append(b"plain")
-        await store.get(name="later", encryption_key=KEY)
+        empty = await store.get(name="later")
+        assert empty is await store.get(name="later", encryption_key=KEY)
+        await empty.append(b"secret")
     async with Corestore.open(tmp_path) as store:
         for name in ("new", "later"):
             core = await store.get(name=name)

@@ -148,6 +148,8 @@ class Corestore:
         Raises:
           StorageError: nothing was named, or what was named does not belong together, or the
             encryption key has not 32 bytes or is not the one that the log is open with.
+          NotWritable: an encryption key was given for a log of ours with blocks that are not
+            encrypted.
           StoreReadOnly, StoreClosed: the log had to be created and cannot be.
         """
         if encryption_key is not None and len(encryption_key) != ENCRYPTION_KEY_BYTES:

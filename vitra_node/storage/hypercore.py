@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import trio
 
-from protocol.crypto.block_encryption import PADDING_BYTES, BlockEncryption
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest
 from protocol.errors import LocalProtocolError
@@ -27,9 +26,9 @@ from .errors import (
     BlockOutOfRange,
     BlockTooLarge,
     NotWritable,
-    StorageError,
     StoreClosed,
 )
+from .log_encryption import LogEncryption
 from .log_heads import LogHeads
 from .pulse import Pulse
 from .records import Record, as_writes
@@ -61,8 +60,7 @@ class Hypercore:
         self._awaited = AwaitedBlocks()
         self._truncating: trio.Event | None = None
         self._local_gets = 0
-        self._encryption_key: bytes | None = None
-        self._made_encryption: BlockEncryption | None = None
+        self._encryption = LogEncryption(storage)
         self._restored_length: int | None = None
         self._withheld: KeyPair | None = None
         self._heads = heads
@@ -140,7 +138,7 @@ class Hypercore:
     @property
     def encrypted(self) -> bool:
         """Whether blocks are encrypted when they are appended, and decrypted when they are read."""
-        return self._encryption_key is not None
+        return self._encryption.key is not None
 
     @property
     def storage(self) -> CoreStorage:
@@ -180,21 +178,17 @@ class Hypercore:
           StoreClosed: the store is closed.
         """
         self._check_open()
-        new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._padding_bytes)
+        new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._encryption.padding_bytes)
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
-        if self._encryption_key is None and self._storage.record.encrypted:
-            raise NotWritable("this log is encrypted: open it with its encryption key to append")
+        self._encryption.check_append()
         if self._heads is not None:
             self._heads.check_writing()
         while self._truncating is not None:
             await self._truncating.wait()
         if new:
-            if self._encryption_key is not None:
-                # Nothing may come between this and the staging: the numbers are part of the key.
-                tip = self._storage.tip
-                new = self._encryption.encrypt(tip.length, tip.fork, new)
-            length, gathering = self._storage.stage_append(new, also)
+            stored = self._encryption.encrypt_next(new)
+            length, gathering = self._storage.stage_append(stored, also)
         else:
             length, gathering = self.length, self._committer.submit(as_writes(also))
         await gathering.wait()
@@ -265,7 +259,7 @@ class Hypercore:
         """
         self._check_open()
         block = self._storage.block(index)
-        return None if block is None else self._in_the_clear(index, block)
+        return None if block is None else self._encryption.in_the_clear(index, block)
 
     async def get(
         self,
@@ -294,12 +288,12 @@ class Hypercore:
                 await trio.lowlevel.checkpoint_if_cancelled()
             else:
                 await trio.lowlevel.checkpoint()
-            return self._in_the_clear(index, block)
+            return self._encryption.in_the_clear(index, block)
         if not 0 <= index < MAX_LOG_LENGTH_BLOCKS or (self.writable and index >= self.length):
             raise BlockOutOfRange(f"there is no block {index} in {self.length} blocks")
         if wait:
             with trio.move_on_after(float("inf") if timeout is None else timeout):
-                return self._in_the_clear(index, await self._fetch(index))
+                return self._encryption.in_the_clear(index, await self._fetch(index))
         raise BlockNotAvailable(f"block {index} is not stored here")
 
     async def seek(
@@ -333,7 +327,9 @@ class Hypercore:
                     raise BlockNotAvailable("the log was truncated")
                 at = head or self.head
                 try:
-                    found = seek_byte(self._storage, at, byte_offset, self._padding_bytes)
+                    found = seek_byte(
+                        self._storage, at, byte_offset, self._encryption.padding_bytes
+                    )
                 except LocalProtocolError as error:
                     raise BlockOutOfRange(str(error)) from error
                 if not isinstance(found, Unknown):
@@ -488,36 +484,12 @@ class Hypercore:
 
     def byte_length_at(self, head: TreeHead) -> int:
         """Bytes of all blocks at a head of this log, without padding; for snapshots."""
-        return head.byte_length - head.length * self._padding_bytes
-
-    def encrypt_with(self, encryption_key: bytes) -> None:
-        """The encryption key (32 bytes) became known; for the store.
-
-        Raises:
-          StorageError: another one is in use.
-        """
-        if self._encryption_key not in (None, encryption_key):
-            raise StorageError("this log is open with another encryption key")
-        self._encryption_key = encryption_key
+        return head.byte_length - head.length * self._encryption.padding_bytes
 
     @property
-    def _padding_bytes(self) -> int:
-        return 0 if self._encryption_key is None else PADDING_BYTES
-
-    @property
-    def _encryption(self) -> BlockEncryption:
-        """For when there are blocks: then it is settled whether this is a compat log."""
-        if self._made_encryption is None:
-            assert self._encryption_key is not None
-            manifest = self._storage.manifest
-            compat = manifest is None or manifest.is_compat(self.key)
-            self._made_encryption = BlockEncryption(self._encryption_key, self.key, compat=compat)
-        return self._made_encryption
-
-    def _in_the_clear(self, index: int, block: bytes) -> bytes:
-        if self._encryption_key is None:
-            return block
-        return self._encryption.decrypt_untrusted(index, block)
+    def encryption(self) -> LogEncryption:
+        """Its encryption key and what follows from it; for the store."""
+        return self._encryption
 
     async def _fetch(self, index: int) -> bytes:
         while (block := self._storage.block(index)) is None:

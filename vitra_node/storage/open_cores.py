@@ -96,6 +96,8 @@ class OpenCores:
 
         Raises:
           StorageError: the log is open with another encryption key.
+          NotWritable: an encryption key was given for a log of ours with blocks that are not
+            encrypted.
           StoreReadOnly, StoreClosed: it had to be created, or its name kept, and cannot be.
         """
         id_ = discovery_key_of(key)
@@ -112,6 +114,9 @@ class OpenCores:
             )
             core, created = self._create(id_, record, key_pair)
         else:
+            if encryption_key is not None:
+                ours = core.key_pair is not None or key_pair is not None
+                core.encryption.check(encryption_key, ours=ours)
             if not allow_truncation and core.heads is None:
                 # A peer asked for it first. Its channels are opened anew, under the stricter rule.
                 core.forbid_truncation(self._heads_of(core.storage))
@@ -122,7 +127,7 @@ class OpenCores:
                 manifest, name, not allow_truncation, encryption_key is not None
             )
         if encryption_key is not None:
-            core.encrypt_with(encryption_key)
+            core.encryption.key = encryption_key
         if id_ not in self._active:
             self._active[id_] = core
             for listener in tuple(self._listeners):
