@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ..scenario import Scenario
+from .database import DATABASE
 from .dht_lookup import DHT_LOOKUP
 from .nat_matrix import NAT_MATRIX
 from .replicate_under_loss import REPLICATE_UNDER_LOSS
 from .swarm_churn import SWARM_CHURN
 
 SCENARIOS: dict[str, Scenario] = {
-    each.name: each for each in (DHT_LOOKUP, NAT_MATRIX, REPLICATE_UNDER_LOSS, SWARM_CHURN)
+    each.name: each
+    for each in (DATABASE, DHT_LOOKUP, NAT_MATRIX, REPLICATE_UNDER_LOSS, SWARM_CHURN)
 }

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from simulations.regressions import REGRESSIONS
 from simulations.scenario import Scenario, play
 from simulations.scenarios import SCENARIOS
 from simulations.simulation import Simulation
@@ -22,6 +23,7 @@ from simulations.simulation import Simulation
 SEEDS = int(os.environ.get("VITRA_TEST_SIM_SEEDS", "1"))
 LOOKUP_NODES = int(os.environ.get("VITRA_TEST_SIM_NODES", "32"))
 SIZES = {
+    "database": 5,
     "dht-lookup": LOOKUP_NODES,
     "nat-matrix": 8,
     "replicate-under-loss": 3,
@@ -41,7 +43,9 @@ def test_the_scenario_holds(name: str) -> None:
         assert report.rows
 
 
-@pytest.mark.parametrize(("name", "nodes"), [("dht-lookup", 8), ("replicate-under-loss", 2)])
+@pytest.mark.parametrize(
+    ("name", "nodes"), [("database", 3), ("dht-lookup", 8), ("replicate-under-loss", 2)]
+)
 def test_a_seed_decides_everything(name: str, nodes: int, tmp_path: Path) -> None:
     """Processes in which sets of strings and bytes lie in other orders."""
 
@@ -60,6 +64,12 @@ def test_a_seed_decides_everything(name: str, nodes: int, tmp_path: Path) -> Non
         return str(result["digest"])
 
     assert digest("0") == digest("4711")
+
+
+@pytest.mark.parametrize(("name", "seed", "nodes"), REGRESSIONS)
+def test_what_once_failed_holds(name: str, seed: int, nodes: int) -> None:
+    report = play(SCENARIOS[name], seed, nodes)
+    assert report.passed, f"{report.failures}; replay with: {report.replay}\n{report.trouble}"
 
 
 async def _claims_too_much(simulation: Simulation) -> None:
