@@ -10,12 +10,15 @@ from typing import Any
 
 import trio
 
-from . import append, contracts, database, hyperbee, network, replication
+from . import append, contracts, database, hyperbee, long_logs, network, replication
 from .stopwatch import Stopwatch
 
 STEPS: dict[str, Callable[..., Awaitable[None]]] = {
     "append": append.write_and_read,
     "hyperbee": hyperbee.write_and_read,
+    "long-log-fill": long_logs.fill,
+    "long-log-open": long_logs.open_one,
+    "long-log-download": long_logs.download,
     "replication-writer": replication.write,
     "replication-reader": replication.read,
     "contracts-apply": contracts.apply,

@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import append, contracts, database, hyperbee, network, replication, startup
+from . import append, contracts, database, hyperbee, long_logs, network, replication, startup
 from .processes import JS_PEER, NODE_MODULES, Side
 from .subject import Row, Subject
 from .table import Samples, as_json, as_text
@@ -33,6 +33,7 @@ SUBJECTS: tuple[Subject, ...] = (
     hyperbee.SUBJECT,
     replication.SMALL,
     replication.LARGE,
+    long_logs.SUBJECT,
     contracts.SUBJECT,
     database.SUBJECT,
     startup.SUBJECT,
