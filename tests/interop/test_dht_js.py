@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from vitra_node import DHT
 from vitra_node.net.dht_server import DhtServer
 from vitra_node.net.errors import ConnectionFailed
 
+from ..private_network import serving_nodes
 from ..secret_talk import Talk
 from .js_peer import JsPeer, JsPeerError
 
@@ -182,26 +183,10 @@ def test_who_left_or_never_came_is_not_found() -> None:
     run(main)
 
 
-@asynccontextmanager
-async def our_network(size: int) -> AsyncIterator[list[DHT]]:
-    """Nodes of ours that serve others."""
-    async with AsyncExitStack() as stack:
-        nodes = [await stack.enter_async_context(DHT.open([], HOST))]
-        bootstrap = [nodes[0].local_address]
-        for _ in range(size - 1):
-            dht = await stack.enter_async_context(
-                DHT.open(bootstrap, HOST, ephemeral=False, firewalled=False)
-            )
-            await dht.wait_bootstrapped()
-            nodes.append(dht)
-        assert all(node.id is not None for node in nodes)
-        yield nodes
-
-
 def test_our_network_keeps_what_they_store() -> None:
     async def main() -> None:
         async with (
-            our_network(10) as nodes,
+            serving_nodes(10) as nodes,
             JsPeer("dht_peer.mjs") as writing,
             JsPeer("dht_peer.mjs") as reading,
         ):
@@ -245,7 +230,7 @@ def test_our_network_keeps_what_they_store() -> None:
 def test_they_meet_through_our_relays(options: dict[str, bool]) -> None:
     async def main() -> None:
         async with (
-            our_network(10) as nodes,
+            serving_nodes(10) as nodes,
             JsPeer("dht_peer.mjs") as serving,
             JsPeer("dht_peer.mjs") as calling,
         ):

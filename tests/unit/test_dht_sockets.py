@@ -12,6 +12,7 @@ import trio.testing
 from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from protocol.errors import LocalProtocolError
+from tests.private_network import serving_nodes
 from vitra_node import DHT, Corestore
 from vitra_node.net.connections import Connections
 from vitra_node.net.dht_connection import DhtConnection
@@ -28,18 +29,10 @@ KEY = KeyPair.from_seed(bytes(32))
 async def network(size: int) -> AsyncIterator[list[DHT]]:
     """Nodes that serve, then two that only ask."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(DHT.open([], HOST))
-        nodes = [first]
-        for count in range(1, size + 2):
-            serves = count < size
-            dht = await stack.enter_async_context(
-                DHT.open(
-                    [first.local_address],
-                    HOST,
-                    ephemeral=not serves,
-                    firewalled=False if serves else None,
-                )
-            )
+        nodes = await stack.enter_async_context(serving_nodes(size))
+        bootstrap = [nodes[0].local_address]
+        for _ in range(2):
+            dht = await stack.enter_async_context(DHT.open(bootstrap, HOST, ephemeral=True))
             await dht.wait_bootstrapped()
             nodes.append(dht)
         yield nodes

@@ -12,7 +12,8 @@ import trio
 
 from protocol.dht.noise_payload import Firewall
 from tests.contract_sources import COUNTER
-from vitra_node import DHT, Database
+from tests.private_network import smallest_network
+from vitra_node import Database
 from vitra_node.api.diagnosis import CHECKS, diagnose
 from vitra_node.api.session import Session
 
@@ -24,9 +25,10 @@ NOWHERE = (HOST, 9)
 
 @asynccontextmanager
 async def network() -> AsyncIterator[list[tuple[str, int]]]:
+    """The smallest one, for a limited time."""
     with trio.fail_after(SECONDS):
-        async with DHT.open([], HOST) as dht:
-            yield [dht.local_address]
+        async with smallest_network() as bootstrap:
+            yield bootstrap
 
 
 def found(database: Database) -> dict[str, dict[str, Any]]:

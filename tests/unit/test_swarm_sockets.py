@@ -10,6 +10,7 @@ import trio
 
 from protocol.crypto.keys import KeyPair
 from protocol.errors import LocalProtocolError
+from tests.private_network import smallest_network
 from vitra_node import DHT, Corestore, Swarm
 from vitra_node.net.connections import Connections
 
@@ -20,10 +21,10 @@ TOPIC = bytes(range(32))
 
 @asynccontextmanager
 async def network() -> AsyncIterator[list[tuple[str, int]]]:
-    """The smallest one: a single node that serves. Gives its address, to bootstrap from."""
+    """The smallest one, for a limited time."""
     with trio.fail_after(SECONDS):
-        async with DHT.open([], HOST) as dht:
-            yield [dht.local_address]
+        async with smallest_network() as bootstrap:
+            yield bootstrap
 
 
 @asynccontextmanager
