@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from weakref import WeakSet
 
@@ -19,8 +17,6 @@ DATA_NAME = "cores.mdb"
 
 # Small, because a map is address space and sparse file, and doubling costs nothing.
 INITIAL_MAP_BYTES = 64 * 1024 * 1024
-
-_SWITCH_SECONDS = 0.0005
 
 # LMDB keeps one page per reader slot; all reads come from the thread of the event loop.
 _MAX_READERS = 16
@@ -111,7 +107,6 @@ class LmdbEnvironment(Environment):
     def write(self, batches: Sequence[Writes]) -> None:
         try:
             with (
-                _frequent_switches(),
                 self._lmdb.begin(write=True) as transaction,
                 transaction.cursor() as cursor,
             ):
@@ -158,25 +153,6 @@ class LmdbEnvironment(Environment):
         if self._closed:
             return StorageError(f"{self._path} was closed")
         return StoreDamaged(f"{self._path} cannot be read: {error}")
-
-
-@contextmanager
-def _frequent_switches() -> Iterator[None]:
-    """Let threads take turns more often, while one of them writes.
-
-    LMDB's binding lets go of the interpreter in every put. When the event loop is busy, each put
-    that loses its turn waits for the whole interval that Python gives a thread, 5 ms unless
-    changed: a large transaction would take seconds.
-    """
-    before = sys.getswitchinterval()
-    if before <= _SWITCH_SECONDS:
-        yield
-        return
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _delete_range(cursor: lmdb.Cursor[bytes], keys: KeyRange) -> None:
