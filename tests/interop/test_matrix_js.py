@@ -4,6 +4,9 @@ Here are the cells that concern one log; ``test_matrix_corestore_js`` has a stor
 ``test_replication_js`` has more of following forks: refused ones, and the search for shared history
 after both sides were apart.
 
+Logs of several signers are in every cell but forks. Of those with patches, one signature is over a
+longer log than the other.
+
 We serve seeks. Our own fetch blocks instead, as ``protocol.hypercore.byte_seek`` explains.
 """
 
@@ -24,11 +27,13 @@ from protocol.crypto.manifest import (
     manifest_key,
     multi_signer_manifest,
 )
-from protocol.hypercore.core import EMPTY_HEAD, CoreChange
-from protocol.hypercore.merkle import append_blocks, assemble_head, sign_partial
+from protocol.crypto.signatures import PartialSignature
+from protocol.hypercore.core import CoreChange
+from protocol.hypercore.merkle import append_blocks, assemble_head, sign_partial, upgrade_nodes
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.hypercore import Hypercore
 
+from ..merkle_core import MemoryCore
 from .js_peer import JsPeer
 from .shared_js_peer import SharedProcess
 from .test_replication_js import assert_same, our_node
@@ -80,6 +85,7 @@ KINDS = {
         default_manifest(PUBLIC_KEYS[0]), compat=True, encryption_key=b"\x4e" * 32
     ),
     "2-of-3": Kind(multi_signer_manifest(PUBLIC_KEYS, quorum=2)),
+    "patched-2-of-3": Kind(multi_signer_manifest(PUBLIC_KEYS, quorum=2, allow_patch=True)),
     "v0-2-of-3": Kind(multi_signer_manifest(PUBLIC_KEYS, quorum=2, version=0)),
 }
 every_version = pytest.mark.parametrize("version", [11, 10], ids=["v11", "v10"])
@@ -103,20 +109,40 @@ def values(start: int, end: int) -> list[bytes]:
 
 
 class Quorum:
-    """The signers of a log that one key pair cannot sign, and its newest head."""
+    """The signers of a log that one key pair cannot sign, and the log as they know it.
+
+    Where patches are allowed, the second of them has already seen one block more than the first,
+    signs that, and sends along the nodes that lead there.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.head = EMPTY_HEAD
+        self._known = MemoryCore(manifest_key(manifest), manifest)
 
     def append(self, blocks: list[bytes]) -> CoreChange:
         """The change that these blocks make, signed."""
-        manifest, key = self.manifest, manifest_key(self.manifest)
-        start = self.head.length
-        nodes, head = append_blocks(self.head, blocks)
-        partials = [sign_partial(manifest, key, PAIRS[signer], head) for signer in SIGNERS]
-        self.head = assemble_head(manifest, key, head, partials)
-        return CoreChange(nodes, list(enumerate(blocks, start)), self.head)
+        known, manifest, key = self._known, self.manifest, self._known.key
+        start = known.head.length
+        nodes, head = append_blocks(known.head, blocks)
+        known.apply(CoreChange(nodes, (), head))
+        first, second = (PAIRS[signer] for signer in SIGNERS)
+        partials = [sign_partial(manifest, key, first, head)]
+        if manifest.allow_patch:
+            partials.append(self._sign_longer(second))
+        else:
+            partials.append(sign_partial(manifest, key, second, head))
+        signed = known.head = assemble_head(manifest, key, head, partials)
+        return CoreChange(nodes, list(enumerate(blocks, start)), signed)
+
+    def _sign_longer(self, pair: KeyPair) -> PartialSignature:
+        known = self._known
+        more, longer_head = append_blocks(known.head, [b"not committed yet"])
+        longer = MemoryCore(known.key, known.manifest)
+        longer.head, longer.nodes = known.head, dict(known.nodes)
+        longer.apply(CoreChange(more, (), longer_head))
+        patch = upgrade_nodes(longer, known.head.length, longer_head.length)
+        assert patch is not None
+        return sign_partial(self.manifest, known.key, pair, longer_head, 1, patch)
 
 
 class JsLog:
@@ -293,7 +319,7 @@ async def test_we_seek_in_what_is_not_here(
 
 
 @every_version
-@every_kind_of_one_signer
+@every_kind
 async def test_we_fetch_ranges(
     process: SharedProcess, tmp_path: Path, version: int, kind: Kind
 ) -> None:
@@ -388,7 +414,7 @@ async def test_we_serve_single_blocks(
 
 
 @every_version
-@every_kind_of_one_signer
+@every_kind
 async def test_we_serve_ranges(
     process: SharedProcess, tmp_path: Path, version: int, kind: Kind
 ) -> None:
