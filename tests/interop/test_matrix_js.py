@@ -220,8 +220,9 @@ class OurLog:
         if self._quorum is None:
             await self.core.append(blocks)
         else:
-            self.core.storage.apply(self._quorum.append(blocks))
-            self.core.replication.core_changed()
+            signed = self._quorum.append(blocks).head
+            assert signed is not None
+            assert await self.core.append_signed(blocks, signed) == self.core.length
 
 
 # We fetch -----------------------------------------------------------------------------------------

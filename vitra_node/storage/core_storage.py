@@ -22,6 +22,7 @@ from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.flat_tree import end_length, node_index
 from protocol.hypercore.merkle import append_blocks, is_unsigned, sign_head
+from protocol.hypercore.quorum import verify_head
 
 from .bitfield import Bitfield
 from .committer import Committer, Round
@@ -112,7 +113,7 @@ class CoreStorage:
         self._number = record.number
         self._bitfield = Bitfield(environment, record.number, head_record.contiguous_length)
         self._head = head_record.head
-        # The head after everything staged; not signed while ``_unsigned``.
+        # The head after everything staged; while ``_unsigned``, that is not in a round yet.
         self._tip = head_record.head
         self._unsigned = False
         # What the newest truncation kept.
@@ -296,6 +297,29 @@ class CoreStorage:
         self._unsigned = True
         return tip.length, gathering
 
+    def stage_signed(self, blocks: Sequence[bytes], head: TreeHead) -> Round:
+        """Grow a log by blocks whose head was signed elsewhere, as by several signers.
+
+        Raises:
+          NotWritable: ``head`` is not what these blocks lead to from here, or is not signed as
+            the manifest demands; nothing was staged.
+          LocalProtocolError: a block or the log is too large.
+          StoreReadOnly, StoreClosed: see ``Committer.enlist``.
+        """
+        nodes, tip = append_blocks(self._tip, blocks)
+        if replace(tip, signature=head.signature) != head:
+            raise NotWritable("this is not the head of these blocks behind those of the log")
+        if self.manifest is None or not verify_head(self.key, self.manifest, head):
+            raise NotWritable("the head is not signed as the manifest of this log demands")
+        size_bytes = sum(map(len, blocks)) + _ROW_BYTES * (len(nodes) + len(blocks))
+        gathering = self._enlist(size_bytes)
+        rows = rows_of(self._number, nodes, self._tip.length, blocks)
+        self._writes.put_rows(rows, size_bytes)
+        self._bitfield.add_range(self._tip.length, tip.length)
+        self._tip = head
+        self._unsigned = True
+        return gathering
+
     def stage_truncate(self, head: TreeHead) -> Round:
         """Shorten our own log to an unsigned ``head``; its old blocks are gone at once.
 
@@ -356,9 +380,9 @@ class CoreStorage:
     def collect(self) -> Writes:
         writes, self._writes = self._writes, Writes()
         if self._unsigned:
-            assert self.manifest is not None
-            assert self.key_pair is not None
-            self._tip = sign_head(self.manifest, self.key, self.key_pair, self._tip)
+            if self._tip.signature is None and self.key_pair is not None:
+                assert self.manifest is not None
+                self._tip = sign_head(self.manifest, self.key, self.key_pair, self._tip)
             self._signing, self._unsigned = self._tip, False
         if self._record_changed:
             writes.put(core_key(self._discovery_key), encode_core(self.record))

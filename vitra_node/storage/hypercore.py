@@ -194,6 +194,25 @@ class Hypercore:
         await gathering.wait()
         return length
 
+    async def append_signed(self, blocks: bytes | Sequence[bytes], head: TreeHead) -> int:
+        """Append what several signers agreed on; gives the length after it, once durable.
+
+        ``head`` is the one behind these blocks with the signatures of a quorum: of
+        ``append_blocks``, ``sign_partial`` of each signer, and ``assemble_head``, all in
+        ``protocol.hypercore.merkle``. No key is needed here. Blocks are stored as given, so those
+        of an encrypted log have to be encrypted.
+
+        Raises:
+          NotWritable: the head is not what these blocks lead to from here, or lacks signatures.
+          LogViolated, WriterConflict, BlockTooLarge, StoreReadOnly, StoreClosed: see ``append``.
+        """
+        self._check_open()
+        new = _as_blocks(blocks, MAX_BLOCK_BYTES)
+        if self._heads is not None:
+            self._heads.check_writing()
+        await self._storage.stage_signed(new, head).wait()
+        return head.length
+
     async def truncate(self, length: int, fork: int | None = None) -> None:
         """Drop the blocks from ``length`` on, raise the fork number, sign that; then durable.
 
