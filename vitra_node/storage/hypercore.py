@@ -24,10 +24,10 @@ from .core_storage import CoreStorage
 from .errors import (
     BlockNotAvailable,
     BlockOutOfRange,
-    BlockTooLarge,
     NotWritable,
     StoreClosed,
 )
+from .given_blocks import as_blocks
 from .log_encryption import LogEncryption
 from .log_heads import LogHeads
 from .pulse import Pulse
@@ -37,8 +37,6 @@ from .snapshot import Snapshot
 
 # About 50 microseconds of reads between two turns of the other tasks.
 _GETS_PER_CHECKPOINT = 32
-
-_BYTES = (bytes, bytearray, memoryview)
 
 
 class Hypercore:
@@ -178,7 +176,7 @@ class Hypercore:
           StoreClosed: the store is closed.
         """
         self._check_open()
-        new = _as_blocks(blocks, MAX_BLOCK_BYTES - self._encryption.padding_bytes)
+        new = as_blocks(blocks, MAX_BLOCK_BYTES - self._encryption.padding_bytes)
         if not self.writable:
             raise NotWritable("this store cannot sign for this log")
         self._encryption.check_append()
@@ -207,7 +205,7 @@ class Hypercore:
           LogViolated, WriterConflict, BlockTooLarge, StoreReadOnly, StoreClosed: see ``append``.
         """
         self._check_open()
-        new = _as_blocks(blocks, MAX_BLOCK_BYTES)
+        new = as_blocks(blocks, MAX_BLOCK_BYTES)
         if self._heads is not None:
             self._heads.check_writing()
         await self._storage.stage_signed(new, head).wait()
@@ -569,18 +567,3 @@ class HeadChanges:
             await self._changed.wait()
         self._seen = self._core.head
         return self._seen
-
-
-def _as_blocks(blocks: bytes | Sequence[bytes], limit_bytes: int) -> list[bytes]:
-    given: Iterable[object] = [blocks] if isinstance(blocks, _BYTES) else blocks
-    new = [block if type(block) is bytes else _as_bytes(block) for block in given]
-    for block in new:
-        if len(block) > limit_bytes:
-            raise BlockTooLarge(f"a block of {len(block)} bytes is over {limit_bytes}")
-    return new
-
-
-def _as_bytes(block: object) -> bytes:
-    if isinstance(block, _BYTES):
-        return bytes(block)
-    raise TypeError(f"a block is bytes, not {type(block).__name__}")
