@@ -75,7 +75,7 @@ class Auditing:
     Args:
       cache: where compiled contracts are kept, None for nowhere.
       records: where monitors leave how far they came.
-      is_connected: whether there is a peer to ask.
+      is_connected: whether there is a peer to ask, or one may come.
 
     Attributes:
       frauds: the proofs that were found or received.

@@ -42,6 +42,7 @@ from .roles.executor import Executor, ExecutorStopped
 from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .roles.swarming import Swarming
+from .roles.syncing import follow_members, sync_index, sync_oplogs
 from .storage.corestore import Corestore
 from .storage.hypercore import Hypercore
 from .storage.key_files import Passphrase
@@ -94,7 +95,7 @@ class Database:
             FraudStore(None if directory is None else directory / DIRECTORY_NAME),
             None if directory is None else directory / CACHE_NAME,
             store.records,
-            lambda: bool(self._peers.connected),
+            lambda: bool(self._peers.connected) or self.network is not None,
         )
         self._console = ContractConsole(core.key, self._milliseconds, watch)
         self._participant = Participant(
@@ -263,7 +264,10 @@ class Database:
             # Else what names the members may be missing, and can only come once we are open.
             for restored in database._restored_logs():
                 nursery.start_soon(database._resume_writing, restored)
-            nursery.start_soon(database._execute if core.writable else database._follow_members)
+            if core.writable:
+                nursery.start_soon(database._execute)
+            else:
+                nursery.start_soon(follow_members, database.index, database._oplogs)
             yield database
 
     # What it is -----------------------------------------------------------------------------------
@@ -544,18 +548,10 @@ class Database:
 
         Without peers it returns at once; in a swarm, once those found now were called.
         """
-        core, progress = self.index.core, progress or Progress()
-        if self.network is not None and not self._peers.connected:
-            await self.network.flush()
-        if not self.is_executor:
-            await core.update(wait=bool(self._peers.connected) and core.length == 0)
-        if core.length:
-            await core.download_all(progress)
-            await self._oplogs.refresh(self.index)
+        progress = progress or Progress()
+        await sync_index(self.index, self._oplogs, self._peers, self.network, progress)
         if full:
-            for oplog in self.oplogs:
-                await oplog.core.update()
-                await oplog.core.download_all(progress)
+            await sync_oplogs(self.index, self._oplogs, self._peers, progress)
 
     # Background -----------------------------------------------------------------------------------
 
@@ -594,14 +590,6 @@ class Database:
         log.warning("a peer has confirmed %s; it is written again", what)
         if core is self.index.core:
             self._nursery.start_soon(self._execute)
-
-    async def _follow_members(self) -> None:
-        core = self.index.core
-        while True:
-            length = core.length
-            if length:
-                await self._oplogs.refresh(self.index)
-            await core.wait_for_length(length + 1)
 
 
 def _runner(directory: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:

@@ -72,3 +72,16 @@ async def test_nobody_there_is_said_at_once() -> None:
     async with Database.load(None, bytes(32)) as reader:
         with pytest.raises(ConnectionFailed, match="cannot be reached"):
             await reader.connect("127.0.0.1", 1)
+
+
+async def test_fetching_everything_does_not_wait_for_oplogs_that_are_empty() -> None:
+    with trio.fail_after(60):
+        async with Database.create(None, contract=COUNTER, participants=[bytes(32)]) as executor:
+            host, port = await executor.listen("127.0.0.1", 0)
+            await (await executor.call("increment")).when_processed()
+            async with Database.load(None, executor.key) as reader:
+                await reader.connect(host, port)
+                await reader.sync(full=True)
+                lengths = {oplog.key: oplog.length for oplog in reader.oplogs}
+                assert executor.local_oplog is not None
+                assert lengths == {bytes(32): 0, executor.local_oplog.key: 1}

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from protocol.encoding.msgpack import pack, unpack_untrusted
 from protocol.encoding.paths import (
+    ACK_SEQ_DIGITS,
     CONTRACT_SOURCE,
     INPUTS_PREFIX,
+    ack_key,
     format_key,
     input_key,
     list_prefix,
@@ -186,6 +188,19 @@ class Index:
             and isinstance(entry.value, dict)
             and entry.value.get("active") is True
         )
+
+    async def last_ack(self, oplog: bytes) -> tuple[int, Value] | None:
+        """The number of the last operation of an oplog that was executed, and its ack."""
+        first = ack_key(oplog, 0)
+        prefix = first[:-ACK_SEQ_DIGITS]
+        async for key, _, value in self.entries(prefix, prefix + b"\xff", reverse=True):
+            return int(key[-ACK_SEQ_DIGITS:]), value
+        return None
+
+    async def executed_length(self, oplog: bytes) -> int:
+        """How many operations of an oplog were executed."""
+        last = await self.last_ack(oplog)
+        return 0 if last is None else last[0] + 1
 
     async def dangerous_batch(self, operations: Sequence[Mapping[str, Any]]) -> None:
         """Write to the index past the contract: for tests of monitors, and for nothing else.

@@ -22,7 +22,7 @@ from dataclasses import replace
 import trio
 
 from protocol.crypto.hashes import leaf_hash, tree_hash
-from protocol.encoding.paths import ACK_SEQ_DIGITS, CONTRACT_SOURCE, ack_key
+from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.errors import RecordError
 from protocol.hypercore.merkle import roots_at
 from protocol.transparency.changes import Outcome, effective_writes, outcome_of
@@ -148,13 +148,13 @@ class Executor:
 
     async def _next_seq(self, oplog: Oplog) -> int:
         """The operation after the last one that the index has an ack for."""
-        first = ack_key(oplog.key, 0)
-        prefix = first[:-ACK_SEQ_DIGITS]
-        async for key, _, value in self._index.entries(prefix, prefix + b"\xff", reverse=True):
-            assert isinstance(value, dict)
-            self._last_ts = max(self._last_ts, int(value["ts"]))
-            return int(key[-ACK_SEQ_DIGITS:]) + 1
-        return 0
+        last = await self._index.last_ack(oplog.key)
+        if last is None:
+            return 0
+        seq, ack = last
+        assert isinstance(ack, dict)
+        self._last_ts = max(self._last_ts, int(ack["ts"]))
+        return seq + 1
 
     def _wake(self) -> None:
         self._woken.set()
