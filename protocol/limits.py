@@ -183,6 +183,8 @@ MAX_CACHED_BEE_BYTES = 32 * 1024 * 1024
 DECODED_INDEX_FACTOR = 10
 # Blocks a range fetches at once over the network; JS asks peers for 48 to 512 at a time.
 MAX_BEE_READ_AHEAD_BLOCKS = 64
+# And before the range has given anything: most are short, and what is read past one is lost.
+FIRST_BEE_READ_AHEAD_BLOCKS = 4
 # Nodes a writer keeps between batches, about 1 KiB each.
 MAX_LIVE_BEE_NODES = 16 * 1024
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import BeeBlockError, LocalProtocolError
-from ..limits import MAX_BEE_DEPTH_LEVELS
+from ..limits import FIRST_BEE_READ_AHEAD_BLOCKS, MAX_BEE_DEPTH_LEVELS
 from .blocks import BeeBlock, Level
 from .reading import (
     NO_BLOCKS,
@@ -103,6 +103,7 @@ class RangeReader:
         self._stack: list[_Frame] = []
         self._started = False
         self._last: bytes | None = None
+        self._given = 0
 
     def next(self) -> BlockReads[Entry | None]:
         """The next entry, or None behind the last one.
@@ -136,8 +137,11 @@ class RangeReader:
         """Blocks that coming calls of ``next`` will ask for, found by going through ``local`` ones.
 
         For fetching over a network, where one block at a time would cost a round trip each. At
-        most ``count``, in the order they are needed; a few may lie just behind the range.
+        most ``count``, in the order they are needed. Those behind the range cannot be told from
+        those in it, so a range that has given little yet looks ahead little: what is fetched in
+        vain is no more than twice what was wanted, and a few.
         """
+        count = min(count, FIRST_BEE_READ_AHEAD_BLOCKS + 2 * self._given)
         missing: list[int] = []
         # Frames, as copies; and how many nodes and keys may be looked at.
         stack = [(frame.level, frame.position) for frame in self._stack]
@@ -184,6 +188,7 @@ class RangeReader:
         if out_of_order:
             raise BeeBlockError(f"the key of block {holder.seq} is out of order")
         self._last = key
+        self._given += 1
         if self._left is not None:
             self._left -= 1
         return Entry(holder.seq, key, holder.value)

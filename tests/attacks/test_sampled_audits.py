@@ -21,6 +21,7 @@ from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import ContractViolated
 from vitra_node.ledger.contract_runner import ContractRunner
+from vitra_node.progress import Counter
 from vitra_node.roles.auditor import Auditor, StoredOperations
 from vitra_node.roles.audits.parts import PatientCore, Sampled, replay_part
 from vitra_node.roles.evidence import index_over
@@ -62,7 +63,8 @@ async def bad_blocks(database: Database) -> set[int]:
         operations = StoredOperations(database._oplogs, 0.0)
         auditor = Auditor(index_over(core), operations, runner)
         for seq in range(1, core.length):
-            for verdict in await replay_part(Sampled((seq,)), auditor, core, core.length):
+            part = Sampled((seq,))
+            for verdict in await replay_part(part, auditor, core, core.length, Counter()):
                 assert isinstance(verdict, Verified | Violated), verdict
                 if isinstance(verdict, Violated):
                     bad.add(seq)
