@@ -160,6 +160,7 @@ class ProgramSource:
     def _statement(self, depth: int) -> str:
         makers = [self._log, self._log, self._assignment, self._variable, self._patterns]
         if depth > 0:
+            makers += [self._written] * 8
             makers += [
                 self._if, self._for, self._for_of, self._try, self._switch, self._function,
                 self._while, self._generator, self._class, self._labelled, self._promises,
@@ -168,6 +169,24 @@ class ProgramSource:
 
     def _log(self, depth: int) -> str:
         return f"log({self._expression(min(depth, 2) + 1)})"
+
+    def _written(self, depth: int) -> str:
+        """A statement of the list, in which names and expressions are left open."""
+        lists = ["statements"]
+        if self._in[-1] == "async":
+            lists.append("async_statements")
+        text = self._pick(_PARTS[self._pick(lists)])
+        for mark in ("{A}", "{B}", "{C}"):
+            text = text.replace(mark, self._fresh("m"))
+        while "{b}" in text:
+            text = text.replace("{b}", self._block(depth), 1)
+        self._in.append("plain")
+        while "{f}" in text:
+            text = text.replace("{f}", self._block(depth), 1)
+        self._in.pop()
+        text = self._fill(text, 1)
+        # A line that begins with a bracket would go on with the one before.
+        return f";{text}" if text[0] in "([`" else text
 
     def _variable(self, depth: int) -> str:
         return self._declaration(self._pick(["number", "text", "list", "object"]))

@@ -600,3 +600,5 @@ const l = [, undefined]; return [l.indexOf(undefined), l.includes(undefined), l.
 const a = [1, 2]; return [a.find(x => a.unshift(7)), a.findLast(x => a.unshift(8)), a]
 //# declared_in_blocks
 function f (a) { var a; function a2 () { return 1 } function a2 () { return 2 } { function a2 () { return 3 } } return a2() } try { throw 1 } catch (e) { var e = 2 } { let x = 1; { let x = 2 } } return [f(1), e === undefined]
+//# number_bases
+const out = []; for (const x of [1e21, 2 ** 60, 0.1, 1 / 3, 123.456, -255.5, 5e-324, 1e300, 2 ** 53, 0.5, 35.999999999999996]) for (const b of [2, 3, 7, 16, 36]) out.push(x.toString(b)); return [out, NaN.toString(2), (255).toString('16'), (-0).toString(2), [1, 37].map(b => { try { return (1).toString(b) } catch (e) { return e.name } })]

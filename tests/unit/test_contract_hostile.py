@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
+from tests.contracts.hostile import NAMES, SOURCE, UNDECIDED, WRITTEN
 from tests.contracts.memory_host import MemoryHost
 from tests.contracts.running import compiled, request
 from vitra_node.contracts import worker as worker_module
 from vitra_node.contracts.engine import AddOplog, ApplyResult, Put
 from vitra_node.contracts.errors import HostFault
 from vitra_node.contracts.worker import ContractWorker
-
-SOURCE = (Path(__file__).parent.parent / "contracts" / "hostile_scripts.js").read_text()
-NAMES = list(re.findall(r"^  (?:async )?([a-z_]+)(?: \(|:)", SOURCE, re.MULTILINE))
-# Where their tx may have put something; dots are names like others.
-WRITTEN = ("/own", "/own/x", "/a/../.sys/x")
-# Native work that fuel does not see; the machine ends it and nothing is decided.
-UNDECIDED = {"string_doubling", "regex_nested", "regex_alternatives"}
 
 
 def host() -> MemoryHost:

@@ -16,6 +16,9 @@ var CHARACTERS_PER_FUEL = 16
 // A new entry of a Map or Set, and a search that may find something at every few characters.
 var ENTRY_FUEL = 4
 var SEARCHED_CHARACTERS_PER_FUEL = 4
+// A pattern made at run time is compiled by the engine, which takes time and half a kilobyte.
+var PATTERN_FUEL = 50
+var KNOWN_PATTERN_FUEL = 10
 // Chains of these slow down everything that walks them.
 var CHAINED_OBJECT_FUEL = 50
 

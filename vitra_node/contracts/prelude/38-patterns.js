@@ -17,7 +17,7 @@ function patternOf (regex) {
 
 // `names` is a list of name, number, name, number.
 function literalPattern (plain, source, flags, names) {
-  charge(3)
+  charge(KNOWN_PATTERN_FUEL)
   var sticky = flags.indexOf('y') !== -1
   // A search that fails where it begins finds the empty group there, and goes no further.
   var regex = sticky
@@ -49,7 +49,7 @@ function copyPattern (regex) {
 // The engine's own part alone, with nothing beside it.
 function copyPlain (plain) {
   var source = nativeFlag.source.call(plain)
-  charge(1 + source.length / SEARCHED_CHARACTERS_PER_FUEL)
+  charge(PATTERN_FUEL + source.length)
   return new NativeRegExp(source, nativeFlag.flags.call(plain))
 }
 
@@ -242,10 +242,9 @@ function lowerPattern (source, names, isDotAll) {
 }
 
 function makePattern (source, flags) {
-  chargeText(source)
-  charge(source.length / SEARCHED_CHARACTERS_PER_FUEL)
+  charge(PATTERN_FUEL + source.length)
   if (nativeTest.call(/[uvd]/, flags)) invalid('the flag ' + flags + ' is not available for patterns made at run time')
-  var names = namesOf(source)
+  var names = nativeTest.call(/\(\?<|\\k/, source) ? namesOf(source) : []
   var isNew = names.length > 0 || nativeTest.call(/[sy]/, flags)
   if (nativeTest.call(/([sy]).*\1/, flags)) {
     throw new SyntaxError('Invalid flags supplied to RegExp constructor ' + describe(flags))
