@@ -61,8 +61,8 @@ class CoreChange:
     truncated_to: int | None = None
 
 
-class CoreReader(Protocol):
-    """Synchronous view of one stored log, including changes applied but not durable yet."""
+class SignedLog(Protocol):
+    """One log, and the newest that its writer is known to have signed."""
 
     @property
     def key(self) -> bytes:
@@ -79,6 +79,10 @@ class CoreReader(Protocol):
     @property
     def head(self) -> TreeHead:
         """The newest verified head."""
+
+
+class CoreReader(SignedLog, Protocol):
+    """Synchronous view of one stored log, including changes applied but not durable yet."""
 
     @property
     def contiguous_length(self) -> int:

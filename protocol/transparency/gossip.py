@@ -21,7 +21,7 @@ from typing import NamedTuple, Protocol
 
 from ..crypto.manifest import Manifest
 from ..errors import ProofError, RecordError, ReplicationError
-from ..hypercore.core import TreeHead
+from ..hypercore.core import SignedLog, TreeHead
 from ..hypercore.proof import Data
 from ..limits import (
     GOSSIP_HEAD_SECONDS,
@@ -43,24 +43,8 @@ from .gossip_messages import (
 )
 
 
-class GossipedLog(Protocol):
+class GossipedLog(SignedLog, Protocol):
     """One log, as the gossip sees it: its heads (``hypercore.heads``) and its proof."""
-
-    @property
-    def key(self) -> bytes:
-        """The 32-byte key."""
-
-    @property
-    def discovery_key(self) -> bytes:
-        """The 32-byte id."""
-
-    @property
-    def manifest(self) -> Manifest | None:
-        """Who may sign, once known."""
-
-    @property
-    def head(self) -> TreeHead:
-        """The newest head of our own tree."""
 
     @property
     def ahead(self) -> Sequence[TreeHead]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from ..crypto.manifest import Manifest
 from ..errors import RecordError
@@ -39,18 +39,55 @@ PROOF_FORMAT: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class LogForkFraudProof:
-    """The writer of a log truncated it, and signed that.
+class _Proof:
+    """What both kinds have in common.
 
     Attributes:
       log_key: key of the log, 32 bytes.
       manifest: who may sign; None where the key itself is the writer's public key.
-      truncation: the signed head with its fork number, and one from before if known.
     """
 
     log_key: bytes
     manifest: Manifest | None
+
+    marker: ClassVar[str]
+
+    def check_untrusted(self, log_key: bytes | None = None) -> None:
+        """Check the proof, against the key of a known log or for whatever log it names.
+
+        Raises:
+          ProofError: it is for another log, or does not show what it should.
+        """
+        self._check_untrusted(manifest_for(self.log_key, self.manifest, log_key))
+
+    def to_json(self) -> str:
+        """Write the proof as JSON; ``from_json_untrusted`` gives an equal one back."""
+        document = {
+            self.marker: PROOF_FORMAT,
+            "logKey": self.log_key.hex(),
+            "manifest": manifest_to_json(self.manifest),
+            **self._statements(),
+        }
+        return json.dumps(document, indent=1)
+
+    def _check_untrusted(self, manifest: Manifest) -> None:
+        raise NotImplementedError
+
+    def _statements(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class LogForkFraudProof(_Proof):
+    """The writer of a log truncated it, and signed that.
+
+    Attributes:
+      truncation: the signed head with its fork number, and one from before if known.
+    """
+
     truncation: Truncation
+
+    marker = FORK_MARKER
 
     @property
     def reason(self) -> str:
@@ -61,26 +98,6 @@ class LogForkFraudProof:
             f"The writer of log {self.log_key.hex()} truncated it: it signed {_blocks(head)} with "
             f"fork number {head.fork}{known}."
         )
-
-    def check_untrusted(self, log_key: bytes | None = None) -> None:
-        """Check the proof, against the key of a known log or for whatever log it names.
-
-        Raises:
-          ProofError: it is for another log, or does not show what it should.
-        """
-        manifest = manifest_for(self.log_key, self.manifest, log_key)
-        check_truncation_untrusted(self.log_key, manifest, self.truncation)
-
-    def to_json(self) -> str:
-        """Write the proof as JSON; ``from_json_untrusted`` gives an equal one back."""
-        before = self.truncation.before
-        document = {
-            FORK_MARKER: PROOF_FORMAT,
-            **_log_to_json(self.log_key, self.manifest),
-            "truncated": head_to_json(self.truncation.head),
-            "before": None if before is None else head_to_json(before),
-        }
-        return json.dumps(document, indent=1)
 
     @classmethod
     def from_json_untrusted(cls, text: str) -> LogForkFraudProof:
@@ -95,20 +112,28 @@ class LogForkFraudProof:
         )
         return cls(read_key(document, "logKey"), read_manifest(document), truncation)
 
+    def _check_untrusted(self, manifest: Manifest) -> None:
+        check_truncation_untrusted(self.log_key, manifest, self.truncation)
+
+    def _statements(self) -> dict[str, Any]:
+        before = self.truncation.before
+        return {
+            "truncated": head_to_json(self.truncation.head),
+            "before": None if before is None else head_to_json(before),
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class BlockRewriteFraudProof:
+class BlockRewriteFraudProof(_Proof):
     """The writer of a log signed two heads that no single history has.
 
     Attributes:
-      log_key: key of the log, 32 bytes.
-      manifest: who may sign; None where the key itself is the writer's public key.
       rewrite: the two heads, and the nodes that show the contradiction.
     """
 
-    log_key: bytes
-    manifest: Manifest | None
     rewrite: Rewrite
+
+    marker = REWRITE_MARKER
 
     @property
     def reason(self) -> str:
@@ -118,27 +143,6 @@ class BlockRewriteFraudProof:
             f"The writer of log {self.log_key.hex()} signed two histories of it: one of "
             f"{_blocks(first)} and one of {_blocks(second)} that does not contain it."
         )
-
-    def check_untrusted(self, log_key: bytes | None = None) -> None:
-        """Check the proof, against the key of a known log or for whatever log it names.
-
-        Raises:
-          ProofError: it is for another log, or does not show what it should.
-        """
-        manifest = manifest_for(self.log_key, self.manifest, log_key)
-        check_rewrite_untrusted(self.log_key, manifest, self.rewrite)
-
-    def to_json(self) -> str:
-        """Write the proof as JSON; ``from_json_untrusted`` gives an equal one back."""
-        statements = (self.rewrite.first, self.rewrite.second)
-        document = {
-            REWRITE_MARKER: PROOF_FORMAT,
-            **_log_to_json(self.log_key, self.manifest),
-            "statements": [
-                {**head_to_json(each.head), "path": nodes_to_json(each.path)} for each in statements
-            ],
-        }
-        return json.dumps(document, indent=1)
 
     @classmethod
     def from_json_untrusted(cls, text: str) -> BlockRewriteFraudProof:
@@ -156,6 +160,17 @@ class BlockRewriteFraudProof:
             for row in rows
         ]
         return cls(read_key(document, "logKey"), read_manifest(document), Rewrite(first, second))
+
+    def _check_untrusted(self, manifest: Manifest) -> None:
+        check_rewrite_untrusted(self.log_key, manifest, self.rewrite)
+
+    def _statements(self) -> dict[str, Any]:
+        statements = (self.rewrite.first, self.rewrite.second)
+        return {
+            "statements": [
+                {**head_to_json(each.head), "path": nodes_to_json(each.path)} for each in statements
+            ]
+        }
 
 
 LogFraudProof: TypeAlias = LogForkFraudProof | BlockRewriteFraudProof
@@ -190,18 +205,8 @@ def read_log_fraud_proof_untrusted(text: str) -> LogFraudProof:
     return BlockRewriteFraudProof.from_json_untrusted(text)
 
 
-# Checking -----------------------------------------------------------------------------------------
-
-
 def _blocks(head: TreeHead) -> str:
     return "1 block" if head.length == 1 else f"{head.length} blocks"
-
-
-# JSON ---------------------------------------------------------------------------------------------
-
-
-def _log_to_json(log_key: bytes, manifest: Manifest | None) -> dict[str, str | None]:
-    return {"logKey": log_key.hex(), "manifest": manifest_to_json(manifest)}
 
 
 def _read_head(document: Any, name: str) -> TreeHead:
