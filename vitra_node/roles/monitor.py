@@ -138,16 +138,21 @@ class Monitor:
         self._forked_again.set()
 
     async def run(self) -> None:
-        """Replay until a violation is found."""
+        """Replay until a violation is found, or the index is forked."""
         # Closed without a checkpoint: one that is cancelled would take the place of a failure.
         with self._send:
+            fork: ForkFound | None = None
             try:
                 async with trio.open_nursery() as nursery:
                     if not self._core.writable:
                         nursery.start_soon(self._fetch_what_follows)
                     nursery.start_soon(self._follow_index, nursery.cancel_scope)
                     nursery.start_soon(self._save_now_and_then)
-                    await self._tell_forks(nursery.cancel_scope)
+                    fork = await self._until_the_index_is_forked()
+                    nursery.cancel_scope.cancel()
+                if fork is not None:
+                    # Last, when nothing is left that could tell of an operation after it.
+                    await self._send.send(fork)
             finally:
                 self._checkpoints.save(self.state)
 
@@ -187,16 +192,16 @@ class Monitor:
             nursery.start_soon(first, self._forked_again.wait)
         self._forked_again = trio.Event()
 
-    async def _tell_forks(self, scope: trio.CancelScope) -> None:
+    async def _until_the_index_is_forked(self) -> ForkFound:
+        """Tell of forked oplogs; gives the fork of the index, which is not told yet."""
         while True:
             await self._forked.wait()
             self._forked = trio.Event()
             while self._forks:
                 event = ForkFound(self._forks.popleft())
-                await self._send.send(event)
                 if event.is_of_index:
-                    scope.cancel()
-                    return
+                    return event
+                await self._send.send(event)
 
     async def _replay(self, length: int) -> bool:
         """Replay up to a length; False when there is nothing more to find."""
