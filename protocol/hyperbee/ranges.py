@@ -136,17 +136,20 @@ class RangeReader:
     def ahead(self, local: Blocks, count: int) -> list[int]:
         """Blocks that coming calls of ``next`` will ask for, found by going through ``local`` ones.
 
-        For fetching over a network, where one block at a time would cost a round trip each. At
-        most ``count``, in the order they are needed. Those behind the range cannot be told from
-        those in it, so a range that has given little yet looks ahead little: what is fetched in
-        vain is no more than twice what was wanted, and a few.
+        For fetching over a network, where one block at a time would cost a round trip each. They
+        are among the next ``count`` blocks, in the order they are needed; none while the first
+        entry is looked for. Those behind the range cannot be told from those in it, so a range that
+        has given little yet looks ahead little: what is fetched in vain is no more than twice what
+        was wanted, and a few.
         """
+        if not self._started:
+            return []
         count = min(count, FIRST_BEE_READ_AHEAD_BLOCKS + 2 * self._given)
         missing: list[int] = []
         # Frames, as copies; and how many nodes and keys may be looked at.
         stack = [(frame.level, frame.position) for frame in self._stack]
         looks, keys_left = 8 * count, self._left
-        while stack and looks > 0 and len(missing) < count and keys_left != 0:
+        while stack and looks > 0 and count > 0 and keys_left != 0:
             looks -= 1
             level, position = stack.pop()
             if not 0 <= position <= 2 * len(level.codes):
@@ -161,6 +164,7 @@ class RangeReader:
                 continue
             if not 1 <= seq < self._version:
                 break
+            count -= 1
             block = local.get(seq)
             if block is None:
                 missing.append(seq)

@@ -67,6 +67,9 @@ async def test_a_participant_verifies_and_proves_its_own_with_few_blocks() -> No
         copy = await stack.enter_async_context(Database.load(None, writer.key, sparse=True))
         await copy.connect(host, port)
         await copy.index.core.update(wait=True)
+        # Whoever opens a database learns who takes part in it; what follows is for one operation.
+        while oplog.key not in {each.key for each in copy.oplogs}:
+            await trio.testing.wait_all_tasks_blocked(0.001)
         held = held_blocks(copy)
         with trio.fail_after(30):
             verdict = await copy.verify_transaction(tx)
