@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 PEERS = Path(__file__).parent / "peers"
-CALL_SECONDS = 30.0
+CALL_SECONDS = 60.0
 EXIT_SECONDS = 10.0
 _READ_BYTES = 1 << 16
 

@@ -56,6 +56,12 @@ serve({
     await swarms.get(swarm).status(bytes(topic)).flushed()
   },
 
+  // With its store; `end` of the process does the same for those that are left.
+  async close ({ swarm, store }) {
+    await swarms.get(swarm).destroy()
+    await stores.get(store).close()
+  },
+
   connections ({ swarm }) {
     return [...swarms.get(swarm).connections].map((connection) => ({
       key: hex(connection.remotePublicKey),
