@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -19,15 +18,14 @@ from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
 from protocol.transparency.result_proof import ResultProof
 
 from .auditing import Auditing, VerifyReport
-from .config import Address, DirectoryConfig, read_config, write_config
+from .config import Address, read_config, write_config
 from .contracts.engine import Method, Value
 from .errors import NotAllowed, NotFound
 from .frauds import DIRECTORY_NAME, FraudStore, KeptFraud
 from .key_text import as_key
 from .ledger.console import ContractConsole, ContractNews
-from .ledger.contract_runner import ContractRunner
-from .ledger.genesis import create_index
 from .ledger.index import Index
+from .ledger.opening import OpenParts, created, loaded, sandboxed
 from .ledger.oplogs import Oplog, OplogSet
 from .ledger.own_oplogs import OwnOplogs
 from .ledger.votes import standing_votes
@@ -38,20 +36,15 @@ from .net.swarm import Swarm
 from .nursery import open_owned_nursery
 from .progress import Progress
 from .roles.audits.audit import scope_of
-from .roles.executor import Executor, ExecutorStopped
+from .roles.executing import Executing
+from .roles.executor import Executor
 from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .roles.swarming import Swarming
 from .roles.syncing import follow_members, sync_index, sync_oplogs
-from .storage.corestore import Corestore
-from .storage.hypercore import Hypercore
 from .storage.key_files import Passphrase
 from .transactions import Transaction
 from .world import REAL_WORLD, World
-
-log = logging.getLogger("vitra.database")
-
-CACHE_NAME = "compiled"
 
 
 class Database:
@@ -67,37 +60,32 @@ class Database:
 
     def __init__(
         self,
-        directory: Path | None,
-        store: Corestore,
-        core: Hypercore,
-        runner: ContractRunner,
+        parts: OpenParts,
         nursery: trio.Nursery,
-        world: World,
         watch: Callable[[ContractNews], None] | None = None,
     ) -> None:
-        self.directory = directory
-        self.store = store
-        self.index = Index.of(core)
-        self._runner = runner
-        self._world = world
-        self._nursery = nursery
+        self.directory = directory = parts.directory
+        self.store = store = parts.store
+        self.index = Index.of(parts.core)
+        self._runner = runner = parts.runner
+        self._world = world = parts.world
         self._oplogs = OplogSet(store, self._keep_fork)
         self._own = OwnOplogs(store)
         self._local: Oplog | None = None
         pair = KeyPair.from_seed(world.random_bytes(SEED_BYTES))
         connections = Connections(store.cores, pair, store.wait_for_room, world=world)
         self._peers = DirectPeers(connections, nursery, world=world)
-        self._swarming = Swarming(store, connections, core, self._oplogs, nursery, world)
+        self._swarming = Swarming(store, connections, parts.core, self._oplogs, nursery, world)
         self.auditing = Auditing(
             self.index,
             self._oplogs,
             runner,
             FraudStore(None if directory is None else directory / DIRECTORY_NAME),
-            None if directory is None else directory / CACHE_NAME,
+            parts.cache_dir,
             store.records,
             lambda: bool(self._peers.connected) or self.network is not None,
         )
-        self._console = ContractConsole(core.key, self._milliseconds, watch)
+        self._console = ContractConsole(self.key, self._milliseconds, watch)
         self._participant = Participant(
             self.index,
             self._oplogs,
@@ -107,7 +95,16 @@ class Database:
             self._milliseconds,
             self._console,
         )
-        self._executor_fault: str | None = None
+        self._executing = Executing(
+            self.executor_type,
+            self.index,
+            self._oplogs,
+            runner,
+            store,
+            self._milliseconds,
+            self._console,
+            nursery,
+        )
 
     # Making and opening ---------------------------------------------------------------------------
 
@@ -139,24 +136,11 @@ class Database:
         """
         keys = [as_key(key) for key in participants]
         path = None if directory is None else Path(directory)
-        async with _runner(path, world) as runner:
-            compiled = await runner.compiled(contract)
-            if path is not None and read_config(path).key is not None:
-                raise NotAllowed(
-                    f"{path} holds a database already.",
-                    unchanged="It was not changed.",
-                    advice="Choose another directory, or remove this one with `vitra destroy`.",
-                )
-            async with Corestore.open(path, passphrase=passphrase, world=world) as store:
-                config = DirectoryConfig() if path is None else read_config(path)
-                local = await OwnOplogs(store).open_or_create(config.local_oplog)
-                members = [local.key, *keys]
-                core = await create_index(store, contract, members, compiled.runtime_id)
-                if path is not None:
-                    made = replace(config, key=core.key, role="executor", local_oplog=local.key)
-                    write_config(path, made)
-                async with cls._running(path, store, core, runner, local.key, world) as database:
-                    yield database
+        async with (
+            created(path, contract, keys, passphrase, world) as parts,
+            cls._running(parts) as database,
+        ):
+            yield database
 
     @classmethod
     @asynccontextmanager
@@ -181,31 +165,12 @@ class Database:
           StoreInUse: another process holds the directory.
         """
         path = None if directory is None else Path(directory)
-        config = DirectoryConfig() if path is None else read_config(path)
-        wanted = config.key if key is None else as_key(key)
-        if wanted is None:
-            raise NotFound(
-                f"There is no database in {path}.",
-                advice="Make one with `vitra init CONTRACT.js`, or get one with `vitra join KEY`.",
-            )
-        if config.key not in (None, wanted):
-            raise NotAllowed(
-                f"{path} holds another database.",
-                unchanged="It was not changed.",
-                advice="Choose another directory for this one.",
-            )
+        wanted = None if key is None else as_key(key)
         async with (
-            _runner(path, world) as runner,
-            Corestore.open(path, passphrase=passphrase, world=world) as store,
+            loaded(path, wanted, passphrase, world) as parts,
+            cls._running(parts, sparse) as database,
         ):
-            core = await store.get(key=wanted, allow_truncation=False)
-            if path is not None and config.key is None:
-                role = "executor" if core.writable else "participant"
-                write_config(path, replace(config, key=wanted, role=config.role or role))
-            async with cls._running(
-                path, store, core, runner, config.local_oplog, world, sparse
-            ) as database:
-                yield database
+            yield database
 
     @classmethod
     @asynccontextmanager
@@ -225,48 +190,37 @@ class Database:
         Raises:
           ContractSyntaxError: the contract cannot run.
         """
-        async with ContractRunner.open(cover=cover) as runner:
-            compiled = await runner.compiled(contract)
-            async with Corestore.open(None) as store:
-                local = await OwnOplogs(store).open_or_create(None)
-                core = await create_index(store, contract, [local.key], compiled.runtime_id)
-                async with cls._running(
-                    None, store, core, runner, local.key, REAL_WORLD, watch=watch
-                ) as database:
-                    yield database
+        async with (
+            sandboxed(contract, cover) as parts,
+            cls._running(parts, watch=watch) as database,
+        ):
+            yield database
 
     @classmethod
     @asynccontextmanager
     async def _running(
         cls,
-        directory: Path | None,
-        store: Corestore,
-        core: Hypercore,
-        runner: ContractRunner,
-        local_oplog: bytes | None,
-        world: World,
+        parts: OpenParts,
         sparse: bool = False,
         watch: Callable[[ContractNews], None] | None = None,
     ) -> AsyncIterator[Database]:
+        core = parts.core
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(open_owned_nursery())
-            database = cls(directory, store, core, runner, nursery, world, watch)
+            database = cls(parts, nursery, watch)
             assert core.heads is not None, "the index of a database is never truncated"
             core.heads.on_proof(database._keep_fork)
             if not core.writable and not sparse:
                 stack.enter_context(core.tail(0))
             for key in database._own.all():
                 await database._open_own(key)
-            if local_oplog is not None:
-                database._local = database._oplogs.find(local_oplog)
+            if parts.local_oplog is not None:
+                database._local = database._oplogs.find(parts.local_oplog)
+            # Else what names the members may be missing, and can only come once we are open.
             if core.length and core.contiguous_length == core.length:
                 await database._oplogs.refresh(database.index)
-            # Else what names the members may be missing, and can only come once we are open.
-            for restored in database._restored_logs():
-                nursery.start_soon(database._resume_writing, restored)
-            if core.writable:
-                nursery.start_soon(database._execute)
-            else:
+            database._executing.start()
+            if not core.writable:
                 nursery.start_soon(follow_members, database.index, database._oplogs)
             yield database
 
@@ -303,7 +257,7 @@ class Database:
 
         A peer that has the newest of them ends that; see ``specs/07-storage.md``.
         """
-        return [core.key for core in self._restored_logs()]
+        return [core.key for core in self._executing.unconfirmed()]
 
     @property
     def contract_walls(self) -> frozenset[str] | None:
@@ -313,7 +267,7 @@ class Database:
     @property
     def executor_fault(self) -> str | None:
         """What this executor cannot execute, and why; None while it works."""
-        return self._executor_fault
+        return self._executing.fault
 
     async def contract_source(self) -> str:
         """The source of the contract in force; raises NotFound before anything was synced."""
@@ -474,10 +428,7 @@ class Database:
         # The oplogs are needed before there is anything that audits them.
         self.auditing.keep_fork(proof)
         if proof.log_key == self.key and self.is_executor:
-            self._set_executor_fault(
-                "The index was signed elsewhere too, with the key that is here; nothing more is "
-                "executed."
-            )
+            self._executing.stopped_by_fork()
 
     def fraud(self, name: str) -> KeptFraud:
         """One of them by its id; raises NotFound."""
@@ -553,45 +504,5 @@ class Database:
         if full:
             await sync_oplogs(self.index, self._oplogs, self._peers, progress)
 
-    # Background -----------------------------------------------------------------------------------
-
     def _milliseconds(self) -> int:
         return int(self._world.unix_time() * 1000)
-
-    async def _execute(self) -> None:
-        executor = self.executor_type(
-            self.index,
-            self._oplogs,
-            self._runner,
-            self._milliseconds,
-            self._set_executor_fault,
-            self._console,
-        )
-        try:
-            await executor.run()
-        except* ExecutorStopped as group:
-            stopped = group.exceptions[0]
-            log.error("%s", stopped)
-            self._set_executor_fault(str(stopped))
-
-    def _set_executor_fault(self, fault: str | None) -> None:
-        self._executor_fault = fault
-
-    def _restored_logs(self) -> list[Hypercore]:
-        """Logs of our own that a backup brought back and no peer has confirmed."""
-        own = [self.index.core, *(oplog.core for oplog in self._oplogs)]
-        return [core for core in own if core.restored_length is not None]
-
-    async def _resume_writing(self, core: Hypercore) -> None:
-        """Once a peer shows that nothing newer exists, write again."""
-        what = "the index" if core is self.index.core else f"oplog {core.key.hex()}"
-        log.warning("%s was restored; it is read-only until a peer has confirmed it", what)
-        await self.store.cores.resume_writing(core)
-        log.warning("a peer has confirmed %s; it is written again", what)
-        if core is self.index.core:
-            self._nursery.start_soon(self._execute)
-
-
-def _runner(directory: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:
-    cache = None if directory is None else directory / CACHE_NAME
-    return ContractRunner.open(cache, world=world)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..config import CONFIG_NAME, Address, read_config, write_config
-from ..database import CACHE_NAME, Database
+from ..database import Database
 from ..errors import NotFound
 from ..frauds import DIRECTORY_NAME as FRAUD_NAME
+from ..ledger.opening import CACHE_NAME
 from ..ledger.own_oplogs import OwnOplogs
 from ..storage.corestore import Corestore
 from ..storage.key_files import KEYS_DIRECTORY

@@ -1,0 +1,126 @@
+"""What a database needs before it runs, taken from where it lives: a directory, or memory.
+
+Three ways lead to the same parts: a new database of a contract, one that is known by its key, and
+a sandbox. Nothing of the directory's description is written before what it describes is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..config import DirectoryConfig, read_config, write_config
+from ..errors import NotAllowed, NotFound
+from ..storage.corestore import Corestore
+from ..storage.hypercore import Hypercore
+from ..storage.key_files import Passphrase
+from ..world import REAL_WORLD, World
+from .contract_runner import ContractRunner
+from .genesis import create_index
+from .own_oplogs import OwnOplogs
+
+CACHE_NAME = "compiled"
+
+
+@dataclass(frozen=True)
+class OpenParts:
+    """The parts of one database, open.
+
+    Attributes:
+      directory: where it lives; None for memory.
+      store: its logs.
+      core: the log of its index.
+      runner: what runs its contracts.
+      local_oplog: key of the oplog that calls are published on, if any.
+      world: where chance, date and sockets come from.
+    """
+
+    directory: Path | None
+    store: Corestore
+    core: Hypercore
+    runner: ContractRunner
+    local_oplog: bytes | None
+    world: World
+
+    @property
+    def cache_dir(self) -> Path | None:
+        """Where compiled contracts are kept."""
+        return _cache_dir(self.directory)
+
+
+@asynccontextmanager
+async def created(
+    path: Path | None,
+    contract: str,
+    participants: Sequence[bytes],
+    passphrase: Passphrase | None,
+    world: World,
+) -> AsyncIterator[OpenParts]:
+    """A new database; see ``Database.create``."""
+    async with _runner(path, world) as runner:
+        compiled = await runner.compiled(contract)
+        if path is not None and read_config(path).key is not None:
+            raise NotAllowed(
+                f"{path} holds a database already.",
+                unchanged="It was not changed.",
+                advice="Choose another directory, or remove this one with `vitra destroy`.",
+            )
+        async with Corestore.open(path, passphrase=passphrase, world=world) as store:
+            config = DirectoryConfig() if path is None else read_config(path)
+            local = await OwnOplogs(store).open_or_create(config.local_oplog)
+            members = [local.key, *participants]
+            core = await create_index(store, contract, members, compiled.runtime_id)
+            if path is not None:
+                made = replace(config, key=core.key, role="executor", local_oplog=local.key)
+                write_config(path, made)
+            yield OpenParts(path, store, core, runner, local.key, world)
+
+
+@asynccontextmanager
+async def loaded(
+    path: Path | None, key: bytes | None, passphrase: Passphrase | None, world: World
+) -> AsyncIterator[OpenParts]:
+    """A database by its key, or the one that the directory holds; see ``Database.load``."""
+    config = DirectoryConfig() if path is None else read_config(path)
+    wanted = config.key if key is None else key
+    if wanted is None:
+        raise NotFound(
+            f"There is no database in {path}.",
+            advice="Make one with `vitra init CONTRACT.js`, or get one with `vitra join KEY`.",
+        )
+    if config.key not in (None, wanted):
+        raise NotAllowed(
+            f"{path} holds another database.",
+            unchanged="It was not changed.",
+            advice="Choose another directory for this one.",
+        )
+    async with (
+        _runner(path, world) as runner,
+        Corestore.open(path, passphrase=passphrase, world=world) as store,
+    ):
+        core = await store.get(key=wanted, allow_truncation=False)
+        if path is not None and config.key is None:
+            role = "executor" if core.writable else "participant"
+            write_config(path, replace(config, key=wanted, role=config.role or role))
+        yield OpenParts(path, store, core, runner, config.local_oplog, world)
+
+
+@asynccontextmanager
+async def sandboxed(contract: str, cover: bool) -> AsyncIterator[OpenParts]:
+    """A database in memory that no one else sees; see ``Database.sandbox``."""
+    async with ContractRunner.open(cover=cover) as runner:
+        compiled = await runner.compiled(contract)
+        async with Corestore.open(None) as store:
+            local = await OwnOplogs(store).open_or_create(None)
+            core = await create_index(store, contract, [local.key], compiled.runtime_id)
+            yield OpenParts(None, store, core, runner, local.key, REAL_WORLD)
+
+
+def _runner(path: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:
+    return ContractRunner.open(_cache_dir(path), world=world)
+
+
+def _cache_dir(path: Path | None) -> Path | None:
+    return None if path is None else path / CACHE_NAME
