@@ -1,13 +1,28 @@
 """The interop matrix: {hypercore 11, hypercore 10} x {we fetch, we serve} x what, and how.
 
-Here are the cells that concern one log; ``test_matrix_corestore_js`` has a store of fifty.
+Each cell is one case of a test here: both versions, every kind of ``KINDS``, and of these tests
+one for either side. No cell is missing: both versions take signatures made elsewhere for appending
+and for truncating.
+
+===================  ====================================  =========================
+what                 we fetch                              we serve
+===================  ====================================  =========================
+full download        test_we_fetch_all                     test_we_serve_all
+live append          test_we_fetch_what_is_appended        test_we_serve_what_we_append
+sparse gets          test_we_fetch_single_blocks           test_we_serve_single_blocks
+seek                 test_we_seek_in_what_is_not_here,     test_we_serve_seeks
+                     test_we_seek_in_what_we_fetched
+ranges               test_we_fetch_ranges                  test_we_serve_ranges
+fork and             test_we_follow_forks                  test_we_serve_forks
+reorganisation
+===================  ====================================  =========================
+
+Of the logs of several signers with patches, one signature is over a longer log than the other. We
+serve seeks; our own fetch blocks instead, as ``protocol.hypercore.byte_seek`` explains.
+
+A Corestore 7 with fifty logs on one stream, in both roles, is in ``test_matrix_corestore_js``.
 ``test_replication_js`` has more of following forks: refused ones, and the search for shared history
 after both sides were apart.
-
-Logs of several signers are in every cell but forks. Of those with patches, one signature is over a
-longer log than the other.
-
-We serve seeks. Our own fetch blocks instead, as ``protocol.hypercore.byte_seek`` explains.
 """
 
 from __future__ import annotations
@@ -28,8 +43,14 @@ from protocol.crypto.manifest import (
     multi_signer_manifest,
 )
 from protocol.crypto.signatures import PartialSignature
-from protocol.hypercore.core import CoreChange
-from protocol.hypercore.merkle import append_blocks, assemble_head, sign_partial, upgrade_nodes
+from protocol.hypercore.core import CoreChange, TreeHead
+from protocol.hypercore.merkle import (
+    append_blocks,
+    assemble_head,
+    head_at,
+    sign_partial,
+    upgrade_nodes,
+)
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.hypercore import Hypercore
 
@@ -90,11 +111,6 @@ KINDS = {
 }
 every_version = pytest.mark.parametrize("version", [11, 10], ids=["v11", "v10"])
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
-every_kind_of_one_signer = pytest.mark.parametrize(
-    "kind",
-    [kind for kind in KINDS.values() if not kind.is_signed_by_many],
-    ids=[name for name, kind in KINDS.items() if not kind.is_signed_by_many],
-)
 
 
 @pytest.fixture(scope="module")
@@ -121,18 +137,29 @@ class Quorum:
 
     def append(self, blocks: list[bytes]) -> CoreChange:
         """The change that these blocks make, signed."""
-        known, manifest, key = self._known, self.manifest, self._known.key
+        known = self._known
         start = known.head.length
         nodes, head = append_blocks(known.head, blocks)
         known.apply(CoreChange(nodes, (), head))
+        return CoreChange(nodes, list(enumerate(blocks, start)), self._sign())
+
+    def truncate(self, length: int) -> TreeHead:
+        """The head of the next fork, at an earlier length, signed."""
+        known = self._known
+        head = head_at(known, length, known.head.fork + 1)
+        known.apply(CoreChange((), (), head, truncated_to=length))
+        return self._sign()
+
+    def _sign(self) -> TreeHead:
+        known, manifest, key, head = self._known, self.manifest, self._known.key, self._known.head
         first, second = (PAIRS[signer] for signer in SIGNERS)
         partials = [sign_partial(manifest, key, first, head)]
         if manifest.allow_patch:
             partials.append(self._sign_longer(second))
         else:
             partials.append(sign_partial(manifest, key, second, head))
-        signed = known.head = assemble_head(manifest, key, head, partials)
-        return CoreChange(nodes, list(enumerate(blocks, start)), signed)
+        known.head = assemble_head(manifest, key, head, partials)
+        return known.head
 
     def _sign_longer(self, pair: KeyPair) -> PartialSignature:
         known = self._known
@@ -143,6 +170,14 @@ class Quorum:
         patch = upgrade_nodes(longer, known.head.length, longer_head.length)
         assert patch is not None
         return sign_partial(self.manifest, known.key, pair, longer_head, 1, patch)
+
+
+def signature_of(head: TreeHead | None) -> str | None:
+    """The signature field of a head, in hex; None of no head, which one key pair signs."""
+    if head is None:
+        return None
+    assert head.signature is not None
+    return head.signature.hex()
 
 
 class JsLog:
@@ -179,14 +214,13 @@ class JsLog:
         return await self.peer.call(method, core=self.handle, **arguments)
 
     async def append(self, blocks: list[bytes]) -> None:
-        signature = None
-        if self._quorum is not None:
-            signed = self._quorum.append(blocks).head
-            assert signed is not None
-            assert signed.signature is not None
-            signature = signed.signature.hex()
+        signed = None if self._quorum is None else self._quorum.append(blocks).head
         texts = [block.hex() for block in blocks]
-        await self.call("core.append", blocks=texts, signature=signature)
+        await self.call("core.append", blocks=texts, signature=signature_of(signed))
+
+    async def truncate(self, length: int) -> None:
+        signed = None if self._quorum is None else self._quorum.truncate(length)
+        await self.call("core.truncate", length=length, signature=signature_of(signed))
 
     async def listen(self) -> int:
         port: int = (await self.call("net.listen"))["port"]
@@ -223,6 +257,12 @@ class OurLog:
             signed = self._quorum.append(blocks).head
             assert signed is not None
             assert await self.core.append_signed(blocks, signed) == self.core.length
+
+    async def truncate(self, length: int) -> None:
+        if self._quorum is None:
+            await self.core.truncate(length)
+        else:
+            await self.core.truncate_signed(self._quorum.truncate(length))
 
 
 # We fetch -----------------------------------------------------------------------------------------
@@ -338,7 +378,7 @@ async def test_we_fetch_ranges(
 
 
 @every_version
-@every_kind_of_one_signer
+@every_kind
 async def test_we_follow_forks(
     process: SharedProcess, tmp_path: Path, version: int, kind: Kind
 ) -> None:
@@ -351,7 +391,7 @@ async def test_we_follow_forks(
             await core.download()
             changes = core.changes()
             for fork, kept in enumerate((37, 32, 5), start=1):
-                await theirs.call("core.truncate", length=kept)
+                await theirs.truncate(kept)
                 new = [b"fork %d" % fork] * 30
                 await theirs.append(new)
                 while (core.fork, core.length) != (fork, kept + 30):
@@ -450,7 +490,7 @@ async def test_we_serve_seeks(
 
 
 @every_version
-@every_kind_of_one_signer
+@every_kind
 async def test_we_serve_forks(
     process: SharedProcess, tmp_path: Path, version: int, kind: Kind
 ) -> None:
@@ -461,7 +501,7 @@ async def test_we_serve_forks(
         await copy.call("core.update")
         await copy.call("core.download", end=60)
         for fork, kept in enumerate((37, 32, 5), start=1):
-            await ours.core.truncate(kept)
+            await ours.truncate(kept)
             new = [b"fork %d" % fork] * 30
             await ours.append(new)
             await copy.call("core.wait", fork=fork, length=kept + 30)

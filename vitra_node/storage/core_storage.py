@@ -22,7 +22,7 @@ from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.flat_tree import end_length, node_index
 from protocol.hypercore.merkle import append_blocks, is_unsigned, sign_head
-from protocol.hypercore.quorum import verify_head
+from protocol.hypercore.quorum import verify_signature
 
 from .bitfield import Bitfield
 from .committer import Committer, Round
@@ -45,6 +45,7 @@ from .schema import (
     rows_from,
     rows_of,
 )
+from .shared_length import SharedLength
 
 # Keys and tree nodes beside the blocks themselves, for estimates.
 _ROW_BYTES = 40
@@ -65,26 +66,6 @@ class _Overlay:
         self.nodes = {i: node for i, node in self.nodes.items() if end_length(i) <= length}
         self.blocks = {i: block for i, block in self.blocks.items() if i < length}
         self.void_from = length if self.void_from is None else min(self.void_from, length)
-
-
-class SharedLength:
-    """How many blocks the log still has in common with what it was.
-
-    Attributes:
-      length: number of blocks; only ever goes down.
-      listeners: called after it went down.
-    """
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.listeners: set[Callable[[], None]] = set()
-
-    def truncate(self, length: int) -> None:
-        """The log was cut to ``length`` blocks."""
-        if length < self.length:
-            self.length = length
-            for listener in tuple(self.listeners):
-                listener()
 
 
 class CoreStorage:
@@ -309,8 +290,7 @@ class CoreStorage:
         nodes, tip = append_blocks(self._tip, blocks)
         if replace(tip, signature=head.signature) != head:
             raise NotWritable("this is not the head of these blocks behind those of the log")
-        if self.manifest is None or not verify_head(self.key, self.manifest, head):
-            raise NotWritable("the head is not signed as the manifest of this log demands")
+        self._check_signed(head)
         size_bytes = sum(map(len, blocks)) + _ROW_BYTES * (len(nodes) + len(blocks))
         gathering = self._enlist(size_bytes)
         rows = rows_of(self._number, nodes, self._tip.length, blocks)
@@ -328,6 +308,19 @@ class CoreStorage:
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
         self._check_writable()
+        return self._stage_shorter(head)
+
+    def stage_signed_truncate(self, head: TreeHead) -> Round:
+        """Shorten a log to ``head``, which it had at that length and which was signed elsewhere.
+
+        Raises:
+          NotWritable: ``head`` is not signed as the manifest demands; nothing was staged.
+          StoreReadOnly, StoreClosed: see ``Committer.enlist``.
+        """
+        self._check_signed(head)
+        return self._stage_shorter(head)
+
+    def _stage_shorter(self, head: TreeHead) -> Round:
         gathering = self._enlist(0)
         self._truncate_rows(head.length)
         self._tip = head
@@ -349,12 +342,26 @@ class CoreStorage:
         if not self.can_sign:
             raise NotWritable("this store cannot sign for this log")
 
+    def _check_signed(self, head: TreeHead) -> None:
+        # Its roots are ours, so key, manifest and signature are all there is to check.
+        manifest = self.manifest
+        if (
+            manifest is None
+            or not manifest.is_for(self.key)
+            or not verify_signature(self.key, manifest, head)
+        ):
+            raise NotWritable("the head is not signed as the manifest of this log demands")
+
     def _check_prologue(self, tip: TreeHead) -> None:
         # Without this, a log that does not begin with its prologue would fail in ``collect``.
-        assert self.manifest is not None
-        assert self.key_pair is not None
-        if is_unsigned(self.manifest, self.key, tip.length):
+        if self._is_prologue(tip):
+            assert self.manifest is not None
+            assert self.key_pair is not None
             sign_head(self.manifest, self.key, self.key_pair, tip)
+
+    def _is_prologue(self, head: TreeHead) -> bool:
+        """Whether no signature but the prologue vouches for a head of this length."""
+        return self.manifest is not None and is_unsigned(self.manifest, self.key, head.length)
 
     def _enlist(self, size_bytes: int) -> Round:
         self._round = self._committer.enlist(self, size_bytes)
@@ -383,6 +390,8 @@ class CoreStorage:
             if self._tip.signature is None and self.key_pair is not None:
                 assert self.manifest is not None
                 self._tip = sign_head(self.manifest, self.key, self.key_pair, self._tip)
+            # Of all that was staged, this alone is shown and sent: never without a signature.
+            assert self._tip.signature is not None or self._is_prologue(self._tip)
             self._signing, self._unsigned = self._tip, False
         if self._record_changed:
             writes.put(core_key(self._discovery_key), encode_core(self.record))

@@ -13,8 +13,7 @@ from protocol.errors import LocalProtocolError
 from protocol.hypercore.byte_seek import Unknown, seek_byte
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.events import ForkObserved
-from protocol.hypercore.merkle import head_at
-from protocol.limits import MAX_BLOCK_BYTES, MAX_LOG_LENGTH_BLOCKS
+from protocol.limits import MAX_LOG_LENGTH_BLOCKS
 from protocol.transparency.log_frauds import LogFraudProof
 
 from ..progress import Progress
@@ -24,14 +23,14 @@ from .core_storage import CoreStorage
 from .errors import (
     BlockNotAvailable,
     BlockOutOfRange,
-    NotWritable,
     StoreClosed,
 )
-from .given_blocks import as_blocks
+from .head_changes import HeadChanges
 from .log_encryption import LogEncryption
 from .log_heads import LogHeads
+from .log_writer import LogWriter
 from .pulse import Pulse
-from .records import Record, as_writes
+from .records import Record
 from .replication import CoreReplication
 from .snapshot import Snapshot
 
@@ -56,11 +55,9 @@ class Hypercore:
         self._changed = Pulse()
         self._activity = Pulse()
         self._awaited = AwaitedBlocks()
-        self._truncating: trio.Event | None = None
         self._local_gets = 0
         self._encryption = LogEncryption(storage)
-        self._restored_length: int | None = None
-        self._withheld: KeyPair | None = None
+        self._writer = LogWriter(storage, committer, self._encryption, heads)
         self._heads = heads
         self._replication = CoreReplication(
             storage,
@@ -176,21 +173,7 @@ class Hypercore:
           StoreClosed: the store is closed.
         """
         self._check_open()
-        new = as_blocks(blocks, MAX_BLOCK_BYTES - self._encryption.padding_bytes)
-        if not self.writable:
-            raise NotWritable("this store cannot sign for this log")
-        self._encryption.check_append()
-        if self._heads is not None:
-            self._heads.check_writing()
-        while self._truncating is not None:
-            await self._truncating.wait()
-        if new:
-            stored = self._encryption.encrypt_next(new)
-            length, gathering = self._storage.stage_append(stored, also)
-        else:
-            length, gathering = self.length, self._committer.submit(as_writes(also))
-        await gathering.wait()
-        return length
+        return await self._writer.append(blocks, also)
 
     async def append_signed(self, blocks: bytes | Sequence[bytes], head: TreeHead) -> int:
         """Append what several signers agreed on; gives the length after it, once durable.
@@ -205,11 +188,7 @@ class Hypercore:
           LogViolated, WriterConflict, BlockTooLarge, StoreReadOnly, StoreClosed: see ``append``.
         """
         self._check_open()
-        new = as_blocks(blocks, MAX_BLOCK_BYTES)
-        if self._heads is not None:
-            self._heads.check_writing()
-        await self._storage.stage_signed(new, head).wait()
-        return head.length
+        return await self._writer.append_signed(blocks, head)
 
     async def truncate(self, length: int, fork: int | None = None) -> None:
         """Drop the blocks from ``length`` on, raise the fork number, sign that; then durable.
@@ -223,30 +202,21 @@ class Hypercore:
           StoreReadOnly, StoreClosed: see ``append``.
         """
         self._check_open()
-        if not self.writable:
-            raise NotWritable("this store cannot sign for this log")
-        if self._heads is not None:
-            raise NotWritable("this log may never be truncated")
-        while self._truncating is not None:
-            await self._truncating.wait()
-        self._truncating = trio.Event()
-        try:
-            # Roots at an earlier length are read from what is stored, so that has to be all.
-            while (writing := self._storage.writing) is not None:
-                await writing.wait()
-            if fork is not None and fork <= self.fork:
-                raise ValueError(f"fork {fork} does not follow fork {self.fork}")
-            if length == self.length and fork is None:
-                return
-            try:
-                head = head_at(self._storage, length, self.fork + 1 if fork is None else fork)
-            except LocalProtocolError as error:
-                raise BlockOutOfRange(str(error)) from error
-            gathering = self._storage.stage_truncate(head)
-        finally:
-            self._truncating.set()
-            self._truncating = None
-        await gathering.wait()
+        await self._writer.truncate(length, fork)
+
+    async def truncate_signed(self, head: TreeHead) -> None:
+        """Truncate to what several signers agreed on; then durable.
+
+        ``head`` is ``head_at(core.storage, length, fork)`` of ``protocol.hypercore.merkle``, made
+        by each signer and assembled as for ``append_signed``. No key is needed here.
+
+        Raises:
+          NotWritable: the head is none that this log had at that length, its fork number is not
+            greater than the present one, it lacks signatures, or the log may never be truncated.
+          BlockOutOfRange, StoreReadOnly, StoreClosed: see ``truncate``.
+        """
+        self._check_open()
+        await self._writer.truncate_signed(head)
 
     async def clear(self, start: int, end: int) -> None:
         """Forget the stored blocks from ``start`` to before ``end``; they can be fetched again.
@@ -448,7 +418,7 @@ class Hypercore:
         Begins with the first change after this call; a slow reader misses heads in between.
         """
         self._check_open()
-        return HeadChanges(self, self._changed)
+        return HeadChanges(self._storage, self._changed)
 
     def on_fork(self, listener: Callable[[ForkObserved], None]) -> Callable[[], None]:
         """Call back for every fork of this log that a peer shows; gives a function to stop it."""
@@ -470,34 +440,26 @@ class Hypercore:
 
         None for every log that may be written, and for those of others.
         """
-        return self._restored_length
+        return self._writer.restored_length
+
+    @property
+    def writer(self) -> LogWriter:
+        """The side of the log that writes; for the store."""
+        return self._writer
 
     def forbid_truncation(self, heads: LogHeads) -> None:
         """It became known that this log may never be truncated; for the store.
 
         The channels of all peers are closed.
         """
-        self._heads = heads
+        self._heads = self._writer.heads = heads
         heads.on_proof(self._proven)
         self._replication.watch_heads(heads)
 
-    def hold_writing(self, restored_length: int) -> None:
-        """Do not write, whoever gives the key pair, until ``release_writing``; for the store."""
-        self._restored_length = restored_length
-        self._withheld, self._storage.key_pair = self._storage.key_pair, None
-
     def release_writing(self) -> None:
         """The restored log is known to be the newest; for the store."""
-        self._restored_length = None
-        self._storage.key_pair = self._withheld
+        self._writer.release()
         self._activity.beat()
-
-    def allow_writing(self, key_pair: KeyPair) -> None:
-        """The key pair became known; for the store."""
-        if self._restored_length is None:
-            self._storage.key_pair = key_pair
-        else:
-            self._withheld = key_pair
 
     def byte_length_at(self, head: TreeHead) -> int:
         """Bytes of all blocks at a head of this log, without padding; for snapshots."""
@@ -549,21 +511,3 @@ class Hypercore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("the store was closed")
-
-
-class HeadChanges:
-    """Iterates over the newest heads of a log; see ``Hypercore.changes``."""
-
-    def __init__(self, core: Hypercore, changed: Pulse) -> None:
-        self._core = core
-        self._changed = changed
-        self._seen = core.head
-
-    def __aiter__(self) -> HeadChanges:
-        return self
-
-    async def __anext__(self) -> TreeHead:
-        while self._core.head is self._seen:
-            await self._changed.wait()
-        self._seen = self._core.head
-        return self._seen

@@ -122,7 +122,7 @@ class OpenCores:
                 core.forbid_truncation(self._heads_of(core.storage))
                 self._active.pop(id_, None)
             if key_pair is not None and core.key_pair is None:
-                core.allow_writing(key_pair)
+                core.writer.allow(key_pair)
             created = core.storage.learn(
                 manifest, name, not allow_truncation, encryption_key is not None
             )
@@ -176,7 +176,7 @@ class OpenCores:
         core = self._open_core(record, decode_head(head), key_pair, allow_truncation)
         restored = restored_length(self._environment, discovery_key)
         if restored is not None:
-            core.hold_writing(restored)
+            core.writer.hold(restored)
         return core
 
     def _create(

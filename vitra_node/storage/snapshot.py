@@ -9,8 +9,8 @@ import trio
 
 from protocol.hypercore.core import TreeHead
 
-from .core_storage import SharedLength
 from .errors import BlockNotAvailable, BlockOutOfRange, NotWritable
+from .shared_length import SharedLength
 
 if TYPE_CHECKING:
     from .hypercore import Hypercore

@@ -146,8 +146,8 @@ const storage = {
     }
     return coreInfo(core)
   },
-  'core.truncate': async ({ core, length }) => {
-    await cores.get(core).truncate(length)
+  'core.truncate': async ({ core, length, signature }) => {
+    await cores.get(core).truncate(length, signature ? { signature: bytes(signature) } : {})
     return coreInfo(core)
   },
   'core.get': async ({ core, index, options }) => hex(await cores.get(core).get(index, options)),
