@@ -4,6 +4,7 @@
 import net from 'node:net'
 import { createRequire } from 'node:module'
 import Corestore from 'corestore'
+import Corestore6 from 'corestore6'
 import Hyperbee from 'hyperbee'
 import Hypercore from 'hypercore'
 import Hypercore10 from 'hypercore10'
@@ -105,15 +106,14 @@ const network = {
 // Cores --------------------------------------------------------------------------------------------
 
 const storage = {
-  'store.open': async ({ path, primaryKey, manifestVersion }) => {
-    const store = new Corestore(path, {
-      primaryKey: bytes(primaryKey),
-      unsafe: primaryKey !== undefined,
-      manifestVersion
-    })
+  // `version` 6 gives corestore 6, with hypercore 10 below it; `compat` is an option of that one alone.
+  'store.open': async ({ path, version = 7, primaryKey, manifestVersion, compat }) => {
+    const options = { primaryKey: bytes(primaryKey), unsafe: primaryKey !== undefined, manifestVersion, compat }
+    const store = new (version === 6 ? Corestore6 : Corestore)(path, options)
     await store.ready()
     return { store: stores.add(store), primaryKey: hex(store.primaryKey) }
   },
+  'store.namespace': ({ store, name }) => ({ store: stores.add(stores.get(store).namespace(name)) }),
   'store.close': async ({ store }) => {
     await stores.get(store).close()
     stores.delete(store)
