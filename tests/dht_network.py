@@ -10,7 +10,7 @@ from typing import TypeVar
 from protocol.dht.addresses import Address
 from protocol.dht.events import Event, OperationDone, Ready, Reply
 from protocol.dht.node import DhtNode
-from protocol.dht.requests import FIRST_FREE_SOCKET, SERVER_SOCKET
+from protocol.dht.requests import SERVER_SOCKET
 from protocol.dht.rpc import NodeConfig
 
 E = TypeVar("E")
@@ -78,12 +78,14 @@ class Network:
       hosts: by address.
       bytes_sent: by sender and receiver.
       nats: by the hosts inside.
+      watch: told every datagram that is sent: bytes, source, destination.
     """
 
     def __init__(self, seed: int, *, loss: float = 0.0, latency: float = 0.05) -> None:
         self.now = 0.0
         self.hosts: dict[Address, Host] = {}
         self.nats: dict[str, Nat] = {}
+        self.watch: Callable[[bytes, Address, Address], None] = lambda *_: None
         self.random = Random(seed)
         self.loss = loss
         self.latency = latency
@@ -110,6 +112,7 @@ class Network:
     def send(self, data: bytes, source: Address, to: Address) -> None:
         """Put a datagram on its way."""
         self.datagrams += 1
+        self.watch(data, source, to)
         key = (source, to)
         self.bytes_sent[key] = self.bytes_sent.get(key, 0) + len(data)
         if self.random.random() < self.loss:
@@ -134,8 +137,8 @@ class Network:
         heappush(self._timers, (host.node.next_timer(), self._count, host.address))
 
     def source_of(self, host: Host, socket: int) -> Address:
-        """Where a socket of a host is: all of a node's own at one address, others apart."""
-        if socket < FIRST_FREE_SOCKET:
+        """Where a socket of a host is: the first where the host is, others apart."""
+        if socket == SERVER_SOCKET:
             return host.address
         address = Address(host.address.host, 20000 + socket)
         self._sockets[address] = (host, socket)

@@ -322,7 +322,9 @@ class Rpc:
         request = self.requests.take_answer_untrusted(answer, self.now)
         if request is None:
             return
-        self.upkeep.heard(answer.source, answer.id, answer.response.to)
+        # Other sockets are seen at other ports.
+        to = answer.response.to if answer.socket == self.request_socket else None
+        self.upkeep.heard(answer.source, answer.id, to)
         for held in self.return_paths.prove(answer.source.host, self.now):
             self._dispatch(Incoming(held.request, held.source, held.socket, held.size))
         request.on_answer(answer)

@@ -282,24 +282,25 @@ class Upkeep:
         if len(nodes) < _FIREWALL_NODES:
             nodes += [node for node in rpc.config.bootstrap if node not in nodes]
             needed = 1
-        pongs: list[Address] = []
+        # Of the server socket; what ``rpc.nat`` knows so far is of the one we ask from.
+        seen = NatSampler()
         left = len(nodes)
 
         def finish() -> None:
             nonlocal left
             left -= 1
-            hosts = {pong.host for pong in pongs}
-            ports = {pong.port for pong in pongs}
-            if left or len(pongs) < needed or not rpc.firewalled:
+            if left or len(seen) < needed or not rpc.firewalled:
                 return
-            if hosts == {rpc.nat.host} and ports == {rpc.config.local_port}:
+            if seen.host == rpc.nat.host and seen.port == rpc.config.local_port:
                 rpc.firewalled = False
+                rpc.nat = seen
+                self._anonymous_samples = 0
                 if then_persist:
                     self._try_to_persist()
 
         def answered(answer: Answer) -> None:
             if answer.socket == SERVER_SOCKET:
-                pongs.append(answer.response.to)
+                seen.add(answer.response.to)
             finish()
 
         value = rpc.config.local_port.to_bytes(2, "little")
