@@ -301,3 +301,9 @@ def test_what_is_announced() -> None:
     assert said.startswith("VIOLATION: ChangeMismatch: it is\\x1b[2J 1")
     assert news({"violation": violation}, json.loads(json.dumps({"violation": violation}))) == []
     assert news({}, {"executor_fault": "no memory"}) == ["The executor has stopped: no memory"]
+    fork = {"id": "f0", "reason": "two\x1b[2J", "whose": "participant"}
+    (said,) = news({}, {"forks": [fork]})
+    assert said.startswith("FORK: two\\x1b[2J\nThat participant did this")
+    assert news({"forks": [fork]}, {"forks": [fork]}) == []
+    # A monitor tells of a forked index as a violation, which is not told twice.
+    assert len(news({}, {"forks": [fork], "violation": {"id": "f0", "code": "BlockRewrite"}})) == 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,16 +60,27 @@ class Explored:
 
 
 @pytest.fixture(scope="module")
-def explored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Explored]:
+def chromium() -> Iterator[Browser]:
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def explored(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Explored]:
     root = tmp_path_factory.mktemp("explored")
     (root / "contract.js").write_text(CONTRACT)
     directory = root / "data"
     ok(directory, "init", str(root / "contract.js"))
+    with serving(directory, "--listen", "127.0.0.1:0"), exploring(directory, chromium) as page:
+        yield page
+
+
+@contextmanager
+def exploring(directory: Path, chromium: Browser) -> Iterator[Explored]:
+    """The explorer of a running node, open in the browser."""
     with (
-        serving(directory, "--listen", "127.0.0.1:0"),
         running(directory, "explorer") as explorer,
         ControlClient.connect(directory) as client,
-        browser() as chromium,
     ):
         url = explorer.line()["url"]
         page = Explored(directory, url.partition("/?")[0], chromium, client)
@@ -228,3 +241,39 @@ def test_a_cheat_is_shown_with_both_statements(explored: Explored, tmp_path: Pat
     explored.browser.call("download", selector="#download-proof", file=str(file))
     assert vitra(tmp_path, "proof", "check", str(file)).code == 20
     look(explored, {"violated": "/", "fraud": f"/frauds/{fraud['id']}", "frauds": "/frauds"})
+
+
+def test_a_fork_is_shown_with_both_signed_heads(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "contract.js").write_text(CONTRACT)
+    directory, copy = tmp_path / "data", tmp_path / "copy"
+    ok(directory, "init", str(tmp_path / "contract.js"))
+    # The cheat: two nodes with the keys of one executor, each with a history of its own.
+    shutil.copytree(directory, copy)
+    for place, value in ((directory, "shown to Bob"), (copy, "shown to Carol")):
+        ok(place, "call", "put", "--params", f'{{"path": "/news", "value": "{value}"}}', "--wait")
+    with (
+        serving(directory, "--listen", "127.0.0.1:0") as node,
+        exploring(directory, chromium) as explored,
+    ):
+        chromium.call("text", text="Verified")
+        with running(copy, "serve", "--no-swarm", "--peer", node["listen"]):
+            chromium.call("text", text="Violated")
+        # The oplog of the executor was written twice as well.
+        forks = {fork["whose"]: fork for fork in explored.client.call("node.status")["forks"]}
+        fork = forks["executor"]
+        assert fork["kind"] == "BlockRewriteFraudProof"
+        chromium.call("click", selector="main a.button")
+        chromium.call("click", selector=f"a[href='/frauds/{fork['id']}']")
+        shown = chromium.call("read")
+        heads = explored.client.call("fraud.show", fraud=fork["id"])["proof"]["statements"]
+        assert heads[0]["signature"] != heads[1]["signature"]
+        assert "the executor did this" in shown
+        for title, head in zip(("signed", "signed as well"), heads, strict=True):
+            assert f"The writer {title}" in shown
+            assert f"{head['length']} blocks, fork number 0" in shown
+            assert head["signature"] in shown
+        file = tmp_path / "fork.json"
+        chromium.call("download", selector="#download-proof", file=str(file))
+        checked = vitra(tmp_path, "proof", "check", str(file), "--json")
+        assert (checked.code, checked.json["verdict"]) == (21, "violated"), checked.err
+        look(explored, {"fork": f"/frauds/{fork['id']}"})

@@ -97,3 +97,21 @@ def test_values_are_cut_and_cannot_steer() -> None:
         assert shown.moment(odd)
     assert shown.operation_name({"op": 7}) == '{"op": 7}'
     assert shown.short_key("a" * 64) == "aaaaaaaa…aaaa"
+
+
+def test_the_two_heads_of_a_forked_log() -> None:
+    heads = [
+        {"fork": 0, "length": length, "signature": text} for length, text in ((1, "a"), (7, "b"))
+    ]
+    rewritten = statements_of({"logKey": "00", "statements": heads})
+    assert rewritten is not None
+    assert (rewritten.first.about, rewritten.second.about) == (
+        "1 block, fork number 0",
+        "7 blocks, fork number 0",
+    )
+    # Neither is the right one.
+    assert rewritten.first.at_fault
+    assert rewritten.second.at_fault
+    cut = statements_of({"logKey": "00", "before": None, "truncated": {"fork": 1, "length": 3}})
+    assert cut is not None
+    assert (cut.first.missing, cut.second.about) == (True, "3 blocks, fork number 1")

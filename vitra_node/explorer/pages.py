@@ -210,7 +210,11 @@ async def fraud(request: Request) -> Response:
     site = Site.of(request)
     found = await site.connection.call("fraud.show", fraud=request.path_params["fraud"])
     shown = statements_of(found["proof"])
-    return site.page(request, "fraud.html", fraud=found, statements=shown)
+    log = None
+    if "logKey" in found["proof"] and found["kind"] != "ContractFraudProof":
+        info = await site.connection.call("database.info")
+        log = "index" if found["proof"]["logKey"] == info["key"] else "oplog"
+    return site.page(request, "fraud.html", fraud=found, statements=shown, log=log)
 
 
 async def fraud_proof(request: Request) -> Response:

@@ -19,12 +19,14 @@ class Statement:
 
     Attributes:
       missing: whether this side says that there is nothing.
+      at_fault: whether this side is what should not be there.
     """
 
     title: str
     about: str
     value: Any
     missing: bool = False
+    at_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,20 @@ def statements_of(proof: dict[str, Any]) -> Statements | None:
     errors = (proof.get("expectedError"), proof.get("actualError"))
     if proof["expected"] is None and proof["actual"] is None and any(errors):
         first = Statement("The contract ends with", "error", errors[0], errors[0] is None)
-        second = Statement("The executor signed", "error", errors[1], errors[1] is None)
+        second = Statement("The executor signed", "error", errors[1], errors[1] is None, True)
         return Statements(first, second, operation)
     first = _write("The contract produces", proof["expected"])
-    second = _write("The executor signed", proof["actual"])
+    second = _write("The executor signed", proof["actual"], at_fault=True)
     return Statements(first, second, operation)
 
 
-def _write(title: str, write: Any) -> Statement:
+def _write(title: str, write: Any, at_fault: bool = False) -> Statement:
     if not isinstance(write, dict):
-        return Statement(title, "", None, missing=True)
+        return Statement(title, "", None, True, at_fault)
     path = str(write.get("path"))
     if write.get("value") is None:
-        return Statement(title, f"deletion of {path}", None, missing=True)
-    return Statement(title, path, _unpacked(write["value"]))
+        return Statement(title, f"deletion of {path}", None, True, at_fault)
+    return Statement(title, path, _unpacked(write["value"]), False, at_fault)
 
 
 def _heads_of(proof: dict[str, Any]) -> Statements | None:
@@ -65,17 +67,22 @@ def _heads_of(proof: dict[str, Any]) -> Statements | None:
     both = proof.get("statements")
     if isinstance(both, list) and len(both) == 2:
         titles = ("The writer signed", "The writer signed as well")
-        first, second = (
-            Statement(title, "one head of the log", each)
-            for title, each in zip(titles, both, strict=True)
-        )
+        first, second = (_head(title, each) for title, each in zip(titles, both, strict=True))
         return Statements(first, second)
     if "truncated" in proof:
-        before = proof.get("before")
-        first = Statement("The writer signed", "before", before, before is None)
-        second = Statement("The writer took it back", "a shorter history", proof["truncated"])
+        first = _head("The writer signed", proof.get("before"))
+        second = _head("The writer took it back, and signed", proof["truncated"])
         return Statements(first, second)
     return None
+
+
+def _head(title: str, head: Any) -> Statement:
+    """A signed head, with its length and its fork number in words; each of two is one too many."""
+    if not isinstance(head, dict):
+        return Statement(title, "no earlier head is known here", None, True)
+    length, fork = head.get("length"), head.get("fork")
+    about = f"{length} block{'' if length == 1 else 's'}, fork number {fork}"
+    return Statement(title, about, head, False, True)
 
 
 def _unpacked(text: Any) -> Any:

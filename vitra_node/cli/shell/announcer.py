@@ -14,6 +14,12 @@ from ..output import safe_text
 
 Say = Callable[[str], None]
 
+_AT_FAULT = {
+    "executor": "The executor did this: others may have been shown another database.",
+    "participant": "That participant did this, and nobody else; the log grows no more here.",
+    None: "Whoever writes that log did this; it grows no more here.",
+}
+
 
 class Announcer:
     """Watches the node of one directory at a time, from a thread of its own.
@@ -77,6 +83,15 @@ def news(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
             f"VIOLATION: {violation.get('code')}: {reason}\n"
             "This is serious. See .fraudlist, and .fraud with the id there."
         )
+    known = {fork["id"] for fork in before.get("forks", ())}
+    for fork in now.get("forks", ()):
+        # A monitor tells of a forked index as a violation.
+        if fork["id"] not in known and not (violation and violation.get("id") == fork["id"]):
+            said.append(
+                f"FORK: {safe_text(str(fork.get('reason')))}\n"
+                f"{_AT_FAULT.get(fork.get('whose'), _AT_FAULT[None])} "
+                f"See the proof with .fraud {safe_text(str(fork['id']))}."
+            )
     fault = now.get("executor_fault")
     if fault and fault != before.get("executor_fault"):
         said.append(f"The executor has stopped: {safe_text(str(fault))}")
