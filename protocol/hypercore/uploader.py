@@ -8,7 +8,7 @@ shell asks for the next event, so that a peer that does not read costs no memory
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 
 from ..errors import ReplicationError
 from ..limits import (
@@ -65,7 +65,8 @@ class Uploader:
     def __init__(self, core: CoreReader, peers: Peers) -> None:
         self._core = core
         self._peers = peers
-        self._turns: deque[Peer] = deque()
+        # Whoever may have requests, once each, by number: the first is served next.
+        self._turns: OrderedDict[int, Peer] = OrderedDict()
         self._runs: list[tuple[int, int]] = []
         self._budget = RequestBudget(BudgetRates(*ANSWERS_PER_LOG), core.head.length, 0.0)
         self.announce_at: float | None = None
@@ -226,8 +227,8 @@ class Uploader:
         """
         if peer.queue_is_full:
             raise ReplicationError("the peer has more requests waiting than any honest one")
-        if not peer.queue:
-            self._turns.append(peer)
+        if self._turns.get(peer.id) is not peer:
+            self._turns[peer.id] = peer
         # A repeated id replaces the request before it, and goes to the end.
         peer.queue.pop(request.id, None)
         peer.queue[request.id] = request
@@ -245,11 +246,13 @@ class Uploader:
         left_for_all = self._budget.left(length, now)
         is_held_back = False
         for _ in range(len(self._turns)):
-            peer = self._turns[0]
-            if not peer.queue or peer.id not in self._peers.by_id:
-                self._turns.popleft()
+            id_, peer = next(iter(self._turns.items()))
+            if not peer.queue or self._peers.by_id.get(id_) is not peer:
+                del self._turns[id_]
                 continue
-            self._turns.rotate(-1)
+            # To the end, where it stays even if this turn leaves it nothing to be answered: asking
+            # again right away gives it no second place.
+            self._turns.move_to_end(id_)
             if peer.paused:
                 continue
             left = min(left_for_all, peer.budget.left(length, now))
