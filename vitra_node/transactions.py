@@ -80,7 +80,7 @@ class Transaction:
         for operation in self.operations:
             while True:
                 length = self._index.length
-                if await self._ack(operation) is not None:
+                if await self._index.has_ack(operation.oplog, operation.seq):
                     break
                 await self._index.core.wait_for_length(length + 1)
 

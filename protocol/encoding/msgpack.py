@@ -143,10 +143,14 @@ def same_value(a: Value, b: Value) -> bool:
     return type(a) is type(b) and a == b
 
 
+# Types that the packer writes canonically by itself; asked here to save most calls.
+_PACKED_AS_IS: Final = frozenset((str, bytes, bool, type(None)))
+
+
 def _for_packer(value: object, depth: int) -> object:
     """Turn a value into what the packer writes canonically."""
     kind = type(value)
-    if kind is str or value is None or kind is bool or kind is bytes:
+    if kind in _PACKED_AS_IS:
         return value
     if kind is int or kind is float:
         return _number(value)  # type: ignore[arg-type]  # narrowed by identity of the type
@@ -159,7 +163,7 @@ def _for_packer(value: object, depth: int) -> object:
             if not isinstance(key, str):
                 raise LocalProtocolError(f"the keys of a map are text, not {type(key).__name__}")
         return {
-            str(key): _for_packer(item, depth - 1)
+            str(key): item if type(item) in _PACKED_AS_IS else _for_packer(item, depth - 1)
             for key, item in value.items()
             if item is not UNDEFINED
         }

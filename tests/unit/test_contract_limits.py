@@ -11,6 +11,7 @@ import trio
 
 from tests.contracts.memory_host import MemoryHost
 from tests.contracts.running import request, running
+from vitra_node.contracts import calls
 from vitra_node.contracts import worker as worker_module
 from vitra_node.contracts.engine import ApplyResult, Put
 from vitra_node.contracts.errors import ContractTimeout, HostFault, WorkerFault
@@ -99,7 +100,7 @@ async def test_want_of_memory_is_no_result(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["loop", "asyncLoop", "recursion"])
 async def test_calls_end_by_the_clock(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "CALL_MILLISECONDS", 300)
+    monkeypatch.setattr(calls, "CALL_MILLISECONDS", 300)
     async with running(HOSTILE) as worker:
         assert (await worker.call("fine", None, MemoryHost())).response == "fine"
         with trio.fail_after(60), pytest.raises(ContractTimeout, match="longer than allowed"):
@@ -138,7 +139,7 @@ async def test_waiting_for_the_host_is_not_counted(monkeypatch: pytest.MonkeyPat
             # Real time: the worker's clock is the kernel's.
             await trio.to_thread.run_sync(time.sleep, 0.5)
 
-    monkeypatch.setattr(worker_module, "CALL_MILLISECONDS", 300)
+    monkeypatch.setattr(calls, "CALL_MILLISECONDS", 300)
     source = (
         "import { index } from 'contract'\n"
         "export async function read () { await index.get('/a'); await index.get('/b'); return 1 }\n"

@@ -11,7 +11,7 @@ import trio
 from tests.contract_sources import COUNTER, MEMBERS
 from tests.contracts.memory_host import MemoryHost
 from tests.contracts.running import STEPS, running
-from vitra_node.contracts import worker as worker_module
+from vitra_node.contracts import calls, realm
 from vitra_node.contracts.engine import Entry
 from vitra_node.contracts.errors import ContractTimeout
 from vitra_node.contracts.worker import ContractWorker
@@ -52,18 +52,24 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         await value(worker, host, "/a", 1)
         await value(worker, host, "/a", 1)
         assert host.gets == ["/a"]
-        monkeypatch.setattr(worker_module, "MAX_REMEMBERED_BYTES", 2000)
+        monkeypatch.setattr(realm, "MAX_REMEMBERED_BYTES", 2000)
         await value(worker, host, "/a", 1)
         await value(worker, host, "/none", 1)
         assert host.gets == ["/a"] * 2 + ["/none"]
 
 
 async def test_a_lost_process_remembers_nothing() -> None:
-    host = MemoryHost({"/a": 1})
+    class Leaving(MemoryHost):
+        async def get(self, path: str) -> Entry | None:
+            if path == "/b":
+                scope.cancel()
+                await trio.sleep_forever()
+            return await super().get(path)
+
+    host = Leaving({"/a": 1})
     async with running(STEPS) as worker:
         assert await value(worker, host, "/a", 1) == 1
         with trio.CancelScope() as scope:
-            scope.cancel()
             await value(worker, host, "/b", 1)
         assert scope.cancelled_caught
         assert worker.pids == []
@@ -153,7 +159,7 @@ async def test_a_process_without_a_processor_uses_none_of_its_time(
         await worker.call("nothing", None, MemoryHost())
         host = Stopping({"/a": 1})
         [host.pid] = worker.pids
-        monkeypatch.setattr(worker_module, "CALL_MILLISECONDS", 1_000)
+        monkeypatch.setattr(calls, "CALL_MILLISECONDS", 1_000)
 
         async def let_go_on() -> None:
             # Longer than its processor time lasts.
@@ -172,7 +178,7 @@ async def test_a_process_that_is_stopped_for_good_is_given_up(
         await worker.call("nothing", None, MemoryHost())
         host = Stopping({"/a": 1})
         [host.pid] = worker.pids
-        monkeypatch.setattr(worker_module, "CALL_MILLISECONDS", 20)
+        monkeypatch.setattr(calls, "CALL_MILLISECONDS", 20)
         with pytest.raises(ContractTimeout, match="longer than allowed"):
             await value(worker, host, "/a", None)
         monkeypatch.undo()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -60,8 +60,11 @@ class Index:
         self.core = core
         self._bee = bee
         self._version = version
-        # The contract source, with the length and fork of the log that it was read at.
-        self._source: tuple[int, int, str] | None = None
+        # What is asked for again and again, with the length and fork of the log it was read at.
+        self._known: dict[tuple[str, bytes], Any] = {}
+        self._known_at = (0, 0)
+        # For each oplog that is waited for: a range of its operations that all have acks.
+        self._acked: dict[bytes, tuple[int, int]] = {}
 
     @classmethod
     def of(cls, core: Hypercore) -> Index:
@@ -159,17 +162,8 @@ class Index:
         Raises:
           NotFound: the index holds none (it is not synced yet, or not an index).
         """
-        length, fork = self.length, self.core.fork
-        if self._source is not None and self._source[:2] == (length, fork):
-            return self._source[2]
-        entry = await self.get_key(CONTRACT_SOURCE)
-        if entry is None or not isinstance(entry.value, str):
-            raise NotFound(
-                "The index holds no contract yet.",
-                advice="Connect to a peer that has the database, and let it sync.",
-            )
-        self._source = (length, fork, entry.value)
-        return entry.value
+        source: str = await self._once(("source", b""), self._read_source)
+        return source
 
     async def participants(self) -> dict[bytes, bool]:
         """The oplog keys that the database ever listed, and whether each is active."""
@@ -182,12 +176,8 @@ class Index:
 
     async def is_participant(self, key: bytes) -> bool:
         """Whether the oplog of a key is listed, and active."""
-        entry = await self.get_key(input_key(key))
-        return (
-            entry is not None
-            and isinstance(entry.value, dict)
-            and entry.value.get("active") is True
-        )
+        active: bool = await self._once(("participant", key), lambda: self._read_active(key))
+        return active
 
     async def last_ack(self, oplog: bytes) -> tuple[int, Value] | None:
         """The number of the last operation of an oplog that was executed, and its ack."""
@@ -201,6 +191,15 @@ class Index:
         """How many operations of an oplog were executed."""
         last = await self.last_ack(oplog)
         return 0 if last is None else last[0] + 1
+
+    async def has_ack(self, oplog: bytes, seq: int) -> bool:
+        """Whether the operation was executed; cheap for many that ask for one after another."""
+        first, end = self._acked.setdefault(oplog, (seq, seq))
+        if seq < first:
+            return await self.get_key(ack_key(oplog, seq)) is not None
+        if seq >= end:
+            end = await self._once(("acked", oplog), lambda: self._read_acked(oplog))
+        return seq < end
 
     async def dangerous_batch(self, operations: Sequence[Mapping[str, Any]]) -> None:
         """Write to the index past the contract: for tests of monitors, and for nothing else.
@@ -221,6 +220,50 @@ class Index:
 
     def _view(self) -> Hyperbee:
         return self._bee.checkout(max(self.length, 1))
+
+    async def _once(self, what: tuple[str, bytes], read: Callable[[], Awaitable[Any]]) -> Any:
+        """What ``read`` gives, read once for each state of the log.
+
+        Every call of a contract asks for the source and for its oplog, everybody who waits for an
+        operation how far the oplog has come: all at the same moment, when the index has grown.
+        """
+        at = (self.length, self.core.fork)
+        if at != self._known_at:
+            self._known_at = at
+            self._known = {}
+        known = self._known
+        if what not in known:
+            # Into the table of that state, whatever the log has come to meanwhile.
+            known[what] = await read()
+        return known[what]
+
+    async def _read_source(self) -> str:
+        entry = await self.get_key(CONTRACT_SOURCE)
+        if entry is None or not isinstance(entry.value, str):
+            raise NotFound(
+                "The index holds no contract yet.",
+                advice="Connect to a peer that has the database, and let it sync.",
+            )
+        return entry.value
+
+    async def _read_active(self, key: bytes) -> bool:
+        entry = await self.get_key(input_key(key))
+        return (
+            entry is not None
+            and isinstance(entry.value, dict)
+            and entry.value.get("active") is True
+        )
+
+    async def _read_acked(self, oplog: bytes) -> int:
+        """The first operation after the known range that has no ack yet."""
+        first, end = self._acked[oplog]
+        last = ack_key(oplog, 0)[:-ACK_SEQ_DIGITS] + b"\xff"
+        async for entry in self._view().range(gte=ack_key(oplog, end), lt=last):
+            if entry.key != ack_key(oplog, end):
+                break
+            end += 1
+        self._acked[oplog] = first, max(end, self._acked[oplog][1])
+        return end
 
 
 class Entries:

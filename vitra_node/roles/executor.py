@@ -21,10 +21,8 @@ from dataclasses import replace
 
 import trio
 
-from protocol.crypto.hashes import leaf_hash, tree_hash
 from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.errors import RecordError
-from protocol.hypercore.merkle import roots_at
 from protocol.transparency.changes import Outcome, effective_writes, outcome_of
 from protocol.transparency.operations import (
     UNREADABLE_OPERATION,
@@ -238,8 +236,8 @@ class Executor:
             error=outcome.error,
             metadata=metadata,
             num_changes=0,
-            op_hash=leaf_hash(operation.block),
-            oplog_head=_oplog_head(operation),
+            op_hash=operation.op_hash,
+            oplog_head=operation.oplog_head,
         )
 
     def _stage(
@@ -343,10 +341,3 @@ class Executor:
         votes = await standing_votes(self._index, self._source_seq)
         active = [key for key, is_active in listed.items() if is_active]
         return settle_rollback(operation.oplog.key, target, source, votes, active, self._source_seq)
-
-
-def _oplog_head(operation: PublishedOperation) -> bytes:
-    """The tree hash of the oplog with this operation as its last."""
-    roots = roots_at(operation.oplog.core.storage, operation.seq + 1)
-    assert roots is not None, "the block was verified, so the nodes above it are stored"
-    return tree_hash(roots)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import trio
 
+from protocol.crypto.hashes import TreeNode, leaf_node, tree_hash
+from protocol.hypercore.merkle import append_root, roots_at
+
 from ..ledger.oplogs import Oplog
 
 # Operations read ahead for each oplog. Enough to fill several groups while one is committed;
@@ -17,11 +20,18 @@ MAX_WAITING_OPERATIONS = 1024
 
 @dataclass(frozen=True, slots=True)
 class PublishedOperation:
-    """One block of an oplog, not executed yet."""
+    """One block of an oplog, not executed yet.
+
+    Attributes:
+      op_hash: leaf hash of the block, 32 bytes.
+      oplog_head: tree hash of the oplog with this operation as its last, 32 bytes.
+    """
 
     oplog: Oplog
     seq: int
     block: bytes
+    op_hash: bytes
+    oplog_head: bytes
 
 
 class OplogFeed:
@@ -31,6 +41,8 @@ class OplogFeed:
         self.oplog = oplog
         self.waiting: deque[PublishedOperation] = deque()
         self._next_seq = next_seq
+        # Of the tree at that length, once the first operation is read.
+        self._roots: list[TreeNode] | None = None
         self._wake = wake
         self._room = trio.Event()
         self._scope = trio.CancelScope()
@@ -41,16 +53,31 @@ class OplogFeed:
         with self._scope, core.tail(self._next_seq):
             while True:
                 await core.wait_for_length(self._next_seq + 1)
-                await self._read_one()
+                # All that is there, so that it can be executed as one group.
+                while self._next_seq < core.length:
+                    await self._read_one()
 
     async def _read_one(self) -> None:
         while len(self.waiting) >= MAX_WAITING_OPERATIONS:
             self._room = trio.Event()
             await self._room.wait()
         block = await self.oplog.core.get(self._next_seq)
-        self.waiting.append(PublishedOperation(self.oplog, self._next_seq, block))
+        leaf = leaf_node(self._next_seq, block)
+        roots = self._grow(leaf)
+        self.waiting.append(
+            PublishedOperation(self.oplog, self._next_seq, block, leaf.hash, tree_hash(roots))
+        )
         self._next_seq += 1
         self._wake()
+
+    def _grow(self, leaf: TreeNode) -> list[TreeNode]:
+        """The roots of the tree with one more leaf."""
+        if self._roots is None:
+            roots = roots_at(self.oplog.core.storage, self._next_seq)
+            assert roots is not None, "the block was verified, and these nodes are on its way"
+            self._roots = list(roots)
+        append_root(self._roots, leaf)
+        return self._roots
 
     def take(self) -> None:
         """The first waiting operation was executed."""

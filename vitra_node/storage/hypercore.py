@@ -400,7 +400,8 @@ class Hypercore:
           StoreClosed: the store is, or was, closed.
         """
         self._check_open()
-        await trio.lowlevel.checkpoint()
+        if self.length >= length:
+            await trio.lowlevel.checkpoint()
         while self.length < length:
             await self._changed.wait()
 

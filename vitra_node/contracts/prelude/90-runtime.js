@@ -253,22 +253,44 @@ function startMethod (message) {
   return method(fromWire(message.params), emit)
 }
 
-function callMethod (message) {
-  if (message.fresh) hostCache = Object.create(null)
-  checkedPaths = Object.create(null)
-  seed = message.seed
-  operationTime = message.now
+function callMethod (call) {
+  seed = call.seed
+  operationTime = call.now
   clock = tellOperationTime
   printed = []
   reset('call', FUEL_PER_CALL)
-  runToEnd(startMethod, message)
-  if (ending === VALUE && ended !== undefined) runToEnd(toWire, ended, 'the response')
-  if (ending === STOPPED) return { t: 'memory' }
+  runToEnd(startMethod, call)
+  if (ending === VALUE && ended !== undefined) {
+    runToEnd(toWire, ended, 'the response')
+    answeredChars += MAX_VALUE_CHARS - charsLeft
+  }
+  if (ending === STOPPED) return undefined
   if (ending === ERROR) {
     var text = failureText(ended)
-    return text === undefined ? { t: 'memory' } : { t: 'threw', e: text, l: lineOf(ended), o: printed }
+    return text === undefined ? undefined : { e: text, l: lineOf(ended), o: printed }
   }
-  return { t: 'returned', v: ended === undefined ? null : ended, ops: emitted, o: printed }
+  return { v: ended === undefined ? null : ended, ops: emitted, o: printed }
+}
+
+// What the calls of a frame have answered and emitted, and how long they may take until those who
+// have their answer should get it.
+var answeredChars = 0
+var MAX_CALLS_MILLISECONDS = 50
+
+function callTogether (message) {
+  if (message.fresh) hostCache = Object.create(null)
+  checkedPaths = Object.create(null)
+  answeredChars = 0
+  var begun = new NativeDate().getTime()
+  var results = []
+  for (var i = 0; i < message.calls.length; i++) {
+    var result = callMethod(message.calls[i])
+    if (result === undefined) return { t: 'memory' }
+    results.push(result)
+    if (answeredChars > MAX_BATCH_CHARS) break
+    if (new NativeDate().getTime() - begun > MAX_CALLS_MILLISECONDS) break
+  }
+  return { t: 'called', results: results }
 }
 
 function emit (op) {
@@ -277,6 +299,7 @@ function emit (op) {
   if (emitted.length >= MAX_CHANGES) {
     throw new RangeError('emit: a call emits at most ' + MAX_CHANGES + ' operations')
   }
+  answeredChars += MAX_VALUE_CHARS - charsLeft
   emitted.push(wire)
 }
 
@@ -286,7 +309,7 @@ function handle (message) {
       load(message.code)
       return { t: 'loaded' }
     case 'apply': return applyBatch(message)
-    case 'call': return callMethod(message)
+    case 'call': return callTogether(message)
     case 'lines': return { t: 'lines', lines: passedLines() }
   }
   throw new Error('unknown message')
