@@ -6,6 +6,7 @@ Wire facts: specs/04-merkle-log.md sections 1 and 3; npm ``hypercore-crypto`` an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import CryptoError
@@ -20,6 +21,17 @@ SEED_BYTES = 32
 SIGNATURE_BYTES = 64
 
 ROOT_NAMESPACE = bytes(32)
+
+
+class Signer(Protocol):
+    """Whatever signs for one public key: a ``KeyPair``, or who keeps the secret key elsewhere."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The 32 bytes of an Ed25519 public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The detached 64-byte Ed25519 signature of ``message``."""
 
 
 @dataclass(frozen=True, slots=True)

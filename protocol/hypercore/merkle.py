@@ -12,7 +12,7 @@ from hashlib import blake2b
 from struct import Struct
 
 from ..crypto.hashes import TreeNode, parent_node
-from ..crypto.keys import KeyPair
+from ..crypto.keys import Signer
 from ..crypto.manifest import Manifest
 from ..crypto.signatures import (
     PartialSignature,
@@ -143,29 +143,34 @@ def signable(manifest: Manifest, key: bytes, signer: int, head: TreeHead) -> byt
     return tree_signable(namespace, head.hash(), head.length, head.fork)
 
 
-def sign_head(manifest: Manifest, key: bytes, key_pair: KeyPair, head: TreeHead) -> TreeHead:
+def sign_head(manifest: Manifest, key: bytes, signer: Signer, head: TreeHead) -> TreeHead:
     """The head with the signature field that this one signer can make.
 
     A head that is exactly the prologue needs no signature and gets none.
 
     Raises:
-      LocalProtocolError: the key pair is no signer, the quorum needs others, or the head is not
+      LocalProtocolError: it is no signer of the log, the quorum needs others, or the head is not
         consistent with the prologue.
     """
     if is_unsigned(manifest, key, head.length):
-        prologue = manifest.prologue
-        assert prologue is not None
-        if head.length != prologue.length or head.hash() != prologue.hash:
-            raise LocalProtocolError("the log does not begin with its prologue")
+        check_prologue(manifest, head)
         return replace(head, signature=None)
-    partial = sign_partial(manifest, key, key_pair, head)
+    partial = sign_partial(manifest, key, signer, head)
     return assemble_head(manifest, key, head, (partial,))
+
+
+def check_prologue(manifest: Manifest, head: TreeHead) -> None:
+    """Raise LocalProtocolError unless a head no longer than the prologue is the prologue."""
+    prologue = manifest.prologue
+    assert prologue is not None
+    if head.length != prologue.length or head.hash() != prologue.hash:
+        raise LocalProtocolError("the log does not begin with its prologue")
 
 
 def sign_partial(
     manifest: Manifest,
     key: bytes,
-    key_pair: KeyPair,
+    signer: Signer,
     head: TreeHead,
     patch: int = 0,
     nodes: Sequence[TreeNode] = (),
@@ -176,11 +181,11 @@ def sign_partial(
     the difference in blocks and ``nodes`` are the ``upgrade_nodes`` between the two.
 
     Raises:
-      LocalProtocolError: the key pair is no signer of this log.
+      LocalProtocolError: it is no signer of this log.
     """
-    for number, signer in enumerate(manifest.signers):
-        if signer.public_key == key_pair.public_key:
-            signature = key_pair.sign(signable(manifest, key, number, head))
+    for number, each in enumerate(manifest.signers):
+        if each.public_key == signer.public_key:
+            signature = signer.sign(signable(manifest, key, number, head))
             return PartialSignature(number, signature, patch, nodes)
     raise LocalProtocolError("the key pair is not a signer of this log")
 

@@ -7,6 +7,8 @@ Rules:
     an appending log signs once a round, however many appends it merged.
   - A round is durable or it never happened. ``committed`` of its participants is called, then
     its waiters wake.
+  - ``Writes`` that are not complete yet, since a signature comes from outside, are completed before
+    anything is written; if one cannot be, that is a failed write.
   - After a failed write the committer takes nothing any more: what a disk holds after it refused
     a sync is unknown, and trying again would hide that.
 """
@@ -162,6 +164,9 @@ class Committer:
             return
         batches = [*current.writes, *(each.collect() for each in current.participants)]
         try:
+            for writes in batches:
+                if writes.complete is not None:
+                    await trio.to_thread.run_sync(writes.complete)
             await self._write(batches)
         except StorageError as error:
             self.failure = error

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from weakref import WeakSet
 
 from protocol.crypto.hashes import TreeNode, discovery_key
-from protocol.crypto.keys import KeyPair
+from protocol.crypto.keys import Signer
 from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import CoreChange, TreeHead
 from protocol.hypercore.flat_tree import end_length, node_index
-from protocol.hypercore.merkle import append_blocks, is_unsigned, sign_head
+from protocol.hypercore.merkle import append_blocks, check_prologue, is_unsigned
 from protocol.hypercore.quorum import verify_signature
 
 from .bitfield import Bitfield
@@ -46,6 +47,7 @@ from .schema import (
     rows_of,
 )
 from .shared_length import SharedLength
+from .signing import signed_head, signs_at_once
 
 # Keys and tree nodes beside the blocks themselves, for estimates.
 _ROW_BYTES = 40
@@ -73,7 +75,7 @@ class CoreStorage:
 
     Attributes:
       record: key, manifest and name.
-      key_pair: the writer's, or None.
+      signer: who signs for the writer, or None.
       on_commit: called after each round this core was part of, with whether own growth showed.
     """
 
@@ -83,10 +85,10 @@ class CoreStorage:
         committer: Committer,
         record: CoreRecord,
         head_record: HeadRecord,
-        key_pair: KeyPair | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self.record = record
-        self.key_pair = key_pair
+        self.signer = signer
         self.on_commit: Callable[[bool], None] = _nothing
         self._discovery_key = discovery_key(record.key)
         self._environment = environment
@@ -100,6 +102,7 @@ class CoreStorage:
         # What the newest truncation kept.
         self._kept_length = head_record.head.length
         self._signing: TreeHead | None = None
+        self._collected_length = 0
         self._round: Round | None = None
         self._writes = Writes()
         self._record_changed = False
@@ -186,9 +189,9 @@ class CoreStorage:
 
     @property
     def can_sign(self) -> bool:
-        """Whether the key pair is here, and its signature alone is enough."""
+        """Whether we have a signer, and its signature alone is enough."""
         return (
-            self.key_pair is not None
+            self.signer is not None
             and self.manifest is not None
             and (self.manifest.quorum == 1 or self.manifest.is_compat(self.key))
         )
@@ -356,8 +359,7 @@ class CoreStorage:
         # Without this, a log that does not begin with its prologue would fail in ``collect``.
         if self._is_prologue(tip):
             assert self.manifest is not None
-            assert self.key_pair is not None
-            sign_head(self.manifest, self.key, self.key_pair, tip)
+            check_prologue(self.manifest, tip)
 
     def _is_prologue(self, head: TreeHead) -> bool:
         """Whether no signature but the prologue vouches for a head of this length."""
@@ -387,20 +389,42 @@ class CoreStorage:
     def collect(self) -> Writes:
         writes, self._writes = self._writes, Writes()
         if self._unsigned:
-            if self._tip.signature is None and self.key_pair is not None:
-                assert self.manifest is not None
-                self._tip = sign_head(self.manifest, self.key, self.key_pair, self._tip)
-            # Of all that was staged, this alone is shown and sent: never without a signature.
-            assert self._tip.signature is not None or self._is_prologue(self._tip)
+            if self._tip.signature is None and self.signer is not None:
+                if signs_at_once(self.signer) or self._is_prologue(self._tip):
+                    self._tip = self._signed(self._tip)
+                else:
+                    writes.complete = partial(self._complete, writes)
+            if writes.complete is None:
+                self._check_signature(self._tip)
             self._signing, self._unsigned = self._tip, False
         if self._record_changed:
             writes.put(core_key(self._discovery_key), encode_core(self.record))
             self._record_changed = False
         self._bitfield.collect(writes)
-        head_record = HeadRecord(self._tip, self._bitfield.contiguous_length)
-        writes.put(head_key(self._number), encode_head(head_record))
+        self._collected_length = self._bitfield.contiguous_length
+        if writes.complete is None:
+            self._put_head(writes, self._tip)
         self._in_flight, self._gathering = self._gathering, _Overlay()
         return writes
+
+    def _signed(self, head: TreeHead) -> TreeHead:
+        assert self.manifest is not None
+        assert self.signer is not None
+        return signed_head(self.signer, self.manifest, self.key, head)
+
+    def _complete(self, writes: Writes) -> None:
+        """Put the head that was not signed at once; in a thread, while new blocks gather."""
+        assert self._signing is not None
+        self._signing = self._signed(self._signing)
+        self._check_signature(self._signing)
+        self._put_head(writes, self._signing)
+
+    def _check_signature(self, head: TreeHead) -> None:
+        # Of all that was staged, this alone is shown and sent: never without a signature.
+        assert head.signature is not None or self._is_prologue(head)
+
+    def _put_head(self, writes: Writes, head: TreeHead) -> None:
+        writes.put(head_key(self._number), encode_head(HeadRecord(head, self._collected_length)))
 
     def committed(self) -> None:
         self._in_flight = _Overlay()
@@ -408,6 +432,9 @@ class CoreStorage:
         grown = self._signing
         if grown is not None:
             self._head, self._signing = grown, None
+            if not self._unsigned:
+                # Nothing was staged behind it, so it is the tip still, with its signature now.
+                self._tip = grown
         self.on_commit(grown is not None)
 
 

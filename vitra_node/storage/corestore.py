@@ -10,7 +10,7 @@ from pathlib import Path
 import trio
 
 from protocol.crypto.block_encryption import ENCRYPTION_KEY_BYTES
-from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, child_namespace
+from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, Signer, child_namespace
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.noise.handshake import HandshakeResult
 
@@ -130,16 +130,19 @@ class Corestore:
         name: str | None = None,
         key: bytes | None = None,
         key_pair: KeyPair | None = None,
+        signer: Signer | None = None,
         compat: bool = False,
         manifest: Manifest | None = None,
         encryption_key: bytes | None = None,
         allow_truncation: bool = True,
     ) -> Hypercore:
-        """The log of a name, key, key pair or manifest; the same object each time.
+        """The log of a name, key, key pair, signer or manifest; the same object each time.
 
         A log with a ``name`` is ours: writable, and found again by its name or its key. Without
         ``manifest``, a name or key pair makes a log with the default manifest of one signer, or
         with ``compat`` one whose key is the public key itself (as hypercore 10 makes them).
+        A ``signer`` takes the place of the key pair where the secret key is kept elsewhere, as by
+        an ssh-agent; see ``signing``. As a key pair of the caller's it is given at each opening.
         With ``encryption_key`` (32 bytes) blocks are encrypted when they are appended and decrypted
         when they are read; files and peers hold them encrypted. It is not kept in the store: give
         it whenever the log is opened, before its first use; without it nothing can be appended.
@@ -155,16 +158,17 @@ class Corestore:
         if encryption_key is not None and len(encryption_key) != ENCRYPTION_KEY_BYTES:
             raise StorageError(f"an encryption key has {ENCRYPTION_KEY_BYTES} bytes")
         named = None
+        if sum(each is not None for each in (name, key_pair, signer)) > 1:
+            raise StorageError("a log has one of a name, a key pair of the caller's and a signer")
         if name is not None:
-            if key_pair is not None:
-                raise StorageError("a log has either a name or a key pair of the caller's")
             named = (self._namespace, name)
             key_pair = self.cores.named_key_pair(*named)
-        key, manifest = _identity(key, key_pair, compat, manifest)
+        signer = signer or key_pair
+        key, manifest = _identity(key, signer, compat, manifest)
         return await self.cores.get(
             key,
             manifest=manifest,
-            key_pair=key_pair,
+            signer=signer,
             name=named,
             encryption_key=encryption_key,
             allow_truncation=allow_truncation,
@@ -247,24 +251,24 @@ class Corestore:
 
 
 def _identity(
-    key: bytes | None, key_pair: KeyPair | None, compat: bool, manifest: Manifest | None
+    key: bytes | None, signer: Signer | None, compat: bool, manifest: Manifest | None
 ) -> tuple[bytes, Manifest | None]:
     """The key and, where it follows, the manifest of the log that is meant."""
     if key is not None and len(key) != KEY_BYTES:
         raise StorageError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
-    if manifest is None and key_pair is not None:
-        manifest = _manifest_of(key_pair.public_key, key)
+    if manifest is None and signer is not None:
+        manifest = _manifest_of(signer.public_key, key)
         if key is None and compat:
-            key = key_pair.public_key
+            key = signer.public_key
     if key is None:
         if manifest is None:
             raise StorageError("say which log: a name, a key, a key pair or a manifest")
         key = manifest_key(manifest)
     if manifest is not None and not manifest.is_for(key):
         raise StorageError("the key is not the key of this manifest or key pair")
-    if key_pair is not None and manifest is not None:
-        signers = {signer.public_key for signer in manifest.signers}
-        if key_pair.public_key not in signers:
+    if signer is not None and manifest is not None:
+        signers = {each.public_key for each in manifest.signers}
+        if signer.public_key not in signers:
             raise StorageError("the key pair is not a signer of this log")
     return key, manifest
 

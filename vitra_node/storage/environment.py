@@ -12,7 +12,7 @@ to the thread of the reads, which is how it can know that no read is open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .errors import StoreVersionError
@@ -43,13 +43,16 @@ class Writes:
     Attributes:
       steps: runs of pairs to put, and ranges to delete.
       size_bytes: sum of the sizes of keys and values to put.
+      complete: adds what is still missing; None when nothing is. May take its time, so it is called
+        in a thread; raises a StorageError if that cannot be had.
     """
 
-    __slots__ = ("_run", "size_bytes", "steps")
+    __slots__ = ("_run", "complete", "size_bytes", "steps")
 
     def __init__(self) -> None:
         self.steps: list[list[tuple[bytes, bytes]] | KeyRange] = []
         self.size_bytes = 0
+        self.complete: Callable[[], None] | None = None
         self._run: list[tuple[bytes, bytes]] | None = None
 
     def put(self, key: bytes, value: bytes) -> None:

@@ -39,6 +39,10 @@ class NotWritable(StorageError):
     """The secret key of this core is not here."""
 
 
+class SignerFailed(StorageError):
+    """Who signs for this log outside of this program gave no signature, or a false one."""
+
+
 class WriterConflict(StorageError):
     """A peer has a newer head of our own log while we are writing to it: two writers."""
 

@@ -92,8 +92,9 @@ class Hypercore:
 
     @property
     def key_pair(self) -> KeyPair | None:
-        """The writer's key pair, if it is here."""
-        return self._storage.key_pair
+        """The writer's key pair, if it is here; a signer outside keeps it to itself."""
+        signer = self._storage.signer
+        return signer if isinstance(signer, KeyPair) else None
 
     @property
     def writable(self) -> bool:

@@ -90,8 +90,8 @@ class LogHeads:
 
     @property
     def is_own(self) -> bool:
-        """Whether the key pair of the log is here."""
-        return self._storage.key_pair is not None
+        """Whether the log is signed from here."""
+        return self._storage.signer is not None
 
     def tree_at(self, length: int) -> Data | None:
         """Our tree at a length and on to our head, for a peer; None when nodes are not stored."""

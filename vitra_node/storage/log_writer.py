@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import trio
 
-from protocol.crypto.keys import KeyPair
+from protocol.crypto.keys import Signer
 from protocol.errors import LocalProtocolError
 from protocol.hypercore.core import TreeHead
 from protocol.hypercore.merkle import head_at
@@ -49,7 +49,7 @@ class LogWriter:
         self._committer = committer
         self._encryption = encryption
         self._truncating: trio.Event | None = None
-        self._withheld: KeyPair | None = None
+        self._withheld: Signer | None = None
 
     # Appending ------------------------------------------------------------------------------------
 
@@ -142,18 +142,18 @@ class LogWriter:
             raise NotWritable("this log may never be truncated")
 
     def hold(self, restored_length: int) -> None:
-        """Use no key pair, whoever gives it, until ``release``."""
+        """Have nothing signed, whoever gives a signer, until ``release``."""
         self.restored_length = restored_length
-        self._withheld, self._storage.key_pair = self._storage.key_pair, None
+        self._withheld, self._storage.signer = self._storage.signer, None
 
     def release(self) -> None:
         """The restored log is known to be the newest."""
         self.restored_length = None
-        self._storage.key_pair = self._withheld
+        self._storage.signer = self._withheld
 
-    def allow(self, key_pair: KeyPair) -> None:
-        """The key pair became known."""
+    def allow(self, signer: Signer) -> None:
+        """Who signs became known."""
         if self.restored_length is None:
-            self._storage.key_pair = key_pair
+            self._storage.signer = signer
         else:
-            self._withheld = key_pair
+            self._withheld = signer

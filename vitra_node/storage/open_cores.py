@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from protocol.crypto.hashes import discovery_key as discovery_key_of
-from protocol.crypto.keys import KeyPair, corestore_seed
+from protocol.crypto.keys import KeyPair, Signer, corestore_seed
 from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import EMPTY_HEAD
 
@@ -85,14 +85,14 @@ class OpenCores:
         key: bytes,
         *,
         manifest: Manifest | None,
-        key_pair: KeyPair | None,
+        signer: Signer | None,
         name: tuple[bytes, str] | None,
         encryption_key: bytes | None,
         allow_truncation: bool,
     ) -> Hypercore:
         """The log with this key, created if it is not stored, and active from now on.
 
-        ``manifest`` and ``key_pair`` belong to the key; ``name`` derives the key pair, and is kept.
+        ``manifest`` and ``signer`` belong to the key; ``name`` derives the key pair, and is kept.
 
         Raises:
           StorageError: the log is open with another encryption key.
@@ -112,17 +112,17 @@ class OpenCores:
                 append_only=not allow_truncation,
                 encrypted=encryption_key is not None,
             )
-            core, created = self._create(id_, record, key_pair)
+            core, created = self._create(id_, record, signer)
         else:
             if encryption_key is not None:
-                ours = core.key_pair is not None or key_pair is not None
+                ours = core.storage.signer is not None or signer is not None
                 core.encryption.check(encryption_key, ours=ours)
             if not allow_truncation and core.heads is None:
                 # A peer asked for it first. Its channels are opened anew, under the stricter rule.
                 core.forbid_truncation(self._heads_of(core.storage))
                 self._active.pop(id_, None)
-            if key_pair is not None and core.key_pair is None:
-                core.writer.allow(key_pair)
+            if signer is not None and core.storage.signer is None:
+                core.writer.allow(signer)
             created = core.storage.learn(
                 manifest, name, not allow_truncation, encryption_key is not None
             )
@@ -180,7 +180,7 @@ class OpenCores:
         return core
 
     def _create(
-        self, id_: bytes, record: CoreRecord, key_pair: KeyPair | None
+        self, id_: bytes, record: CoreRecord, signer: Signer | None
     ) -> tuple[Hypercore, Round]:
         head_record = HeadRecord(EMPTY_HEAD, 0)
         writes = Writes()
@@ -189,17 +189,17 @@ class OpenCores:
         writes.put(NEXT_NUMBER_KEY, (record.number + 1).to_bytes(4, "big"))
         created = self._committer.submit(writes)
         self._next_number += 1
-        return self._open_core(record, head_record, key_pair), created
+        return self._open_core(record, head_record, signer), created
 
     def _open_core(
         self,
         record: CoreRecord,
         head_record: HeadRecord,
-        key_pair: KeyPair | None,
+        signer: Signer | None,
         allow_truncation: bool = True,
     ) -> Hypercore:
         storage = CoreStorage(
-            self._environment, self._committer, record, head_record, key_pair=key_pair
+            self._environment, self._committer, record, head_record, signer=signer
         )
         heads = self._heads_of(storage) if record.append_only or not allow_truncation else None
         core = Hypercore(storage, self._committer, heads=heads)
