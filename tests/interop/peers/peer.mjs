@@ -136,6 +136,12 @@ const storage = {
     await cores.get(core).append(blocks.map(bytes), signature ? { signature: bytes(signature) } : {})
     return coreInfo(core)
   },
+  // Fills a log with the prologue of its manifest, from a log of the same version that begins with it.
+  'core.copyPrologue': async ({ core, from }) => {
+    const source = cores.get(from)
+    await cores.get(core).core.copyPrologue(source.state || source.core)
+    return coreInfo(core)
+  },
   // Appends `count` blocks of `size` bytes, `batch` of them at a time; block i is filled with the byte i mod 256.
   'core.fill': async ({ core, count, size, batch = 100 }) => {
     const log = cores.get(core)
