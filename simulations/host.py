@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from vitra_node.net.udp import SocketAddress
+
 from .disk import SimulatedDisk
 from .journal import Journal
 from .network.network import Network, Place
@@ -76,6 +78,10 @@ class Host:
             self.running = False
             self._go_dark()
             self.note("off")
+
+    def forge(self, source: SocketAddress, data: bytes, to: SocketAddress) -> None:
+        """Send a datagram in another's name; not every provider stops that."""
+        self._network.forge(self.place, source, data, to)
 
     async def keep_running(self, life: Life, pause: float) -> None:
         """Switch it on again and again, so many seconds after each end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import trio
 
+from vitra_node.net.connections import Connections
 from vitra_node.net.swarm import Swarm
 from vitra_node.net.udp import SocketAddress
 from vitra_node.storage.corestore import Corestore
@@ -18,6 +19,7 @@ class SwarmPeer:
     Attributes:
       swarm: while its host runs.
       core: the log, or its copy.
+      connections: of its present or last life.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class SwarmPeer:
         self.host = host
         self.swarm: Swarm | None = None
         self.core: Hypercore | None = None
+        self.connections: Connections | None = None
         self._bootstrap = bootstrap
         self._topic = topic
         self._log = log
@@ -35,12 +38,22 @@ class SwarmPeer:
     async def life(self, host: Host) -> None:
         """See ``Host.run``."""
         world = host.world
-        async with (
-            Corestore.open(
-                None, environment=host.disk, primary_key=host.primary_key, world=world
-            ) as store,
-            Swarm.open(store, bootstrap=self._bootstrap, host=host.address, world=world) as swarm,
-        ):
+        async with Corestore.open(
+            None, environment=host.disk, primary_key=host.primary_key, world=world
+        ) as store:
+            await self._take_part(store, host)
+
+    async def _take_part(self, store: Corestore, host: Host) -> None:
+        world = host.world
+        pair = store.create_key_pair("hyperswarm")
+        self.connections = Connections(store.cores, pair, store.wait_for_room, world=world)
+        async with Swarm.open(
+            store,
+            bootstrap=self._bootstrap,
+            host=host.address,
+            connections=self.connections,
+            world=world,
+        ) as swarm:
             if self._log is None:
                 self.core = await store.get(name="log")
             else:

@@ -16,19 +16,16 @@ import sys
 import time
 from contextlib import suppress
 
-from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from protocol.dht.addresses import Address
-from protocol.dht.handshake_box import HandshakeBox, Mode, encode_handshake_box
 from protocol.dht.messages import (
-    Command,
     Request,
     Response,
     decode_packet_untrusted,
-    encode_request,
     encode_response,
 )
 from protocol.errors import DecodeError
+from simulations.actors.dht_strangers import NOISE_BYTES, first_message
 
 SOCKETS = 200
 EPHEMERALS = 64
@@ -43,18 +40,14 @@ def flood(server: Address, key: bytes, per_second: int, seconds: float) -> int:
         udp.setblocking(False)
         sockets.append(udp)
     ephemerals = [KeyPair.from_seed(os.urandom(32)).public_key for _ in range(EPHEMERALS)]
-    target = blake2b_256(key)
     sent = 0
     began = time.monotonic()
     while (elapsed := time.monotonic() - began) < seconds:
         while sent < per_second * elapsed:
-            noise = ephemerals[sent % EPHEMERALS] + os.urandom(140)
-            value = encode_handshake_box(HandshakeBox(Mode.FROM_CLIENT, noise))
-            packet = Request(
-                sent & 0xFFFF, server, False, Command.PEER_HANDSHAKE, target=target, value=value
-            )
+            noise = ephemerals[sent % EPHEMERALS] + os.urandom(NOISE_BYTES)
+            packet = first_message(server, key, sent & 0xFFFF, noise)
             with suppress(BlockingIOError):
-                sockets[sent % SOCKETS].sendto(encode_request(packet), server)
+                sockets[sent % SOCKETS].sendto(packet, server)
             sent += 1
         readable, _, _ = select.select(sockets, (), (), BATCH_SECONDS)
         for udp in readable:

@@ -18,17 +18,9 @@ from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from protocol.dht import namespaces
 from protocol.dht.addresses import Address
-from protocol.dht.handshake_box import (
-    HandshakeBox,
-    HolepunchBox,
-    Mode,
-    encode_handshake_box,
-    encode_holepunch_box,
-)
 from protocol.dht.messages import (
     Command,
     ErrorCode,
-    Internal,
     Request,
     Response,
     decode_packet_untrusted,
@@ -36,6 +28,7 @@ from protocol.dht.messages import (
     encode_response,
 )
 from protocol.dht.records import Announce, PeerRecord, encode_announce, sign_announce
+from simulations.actors.dht_strangers import questions
 from vitra_node import DHT
 
 from ..interop.js_peer import JsPeer
@@ -165,29 +158,6 @@ class Stranger:
                 await self._socket.sendto(encode_response(pong), self._node)
 
 
-def questions(node: Address) -> list[Request]:
-    """One of every kind that a node might answer at length."""
-    target = blake2b_256(KEY.public_key)
-    handshake = encode_handshake_box(HandshakeBox(Mode.FROM_CLIENT, KEY.public_key + bytes(140)))
-    punch = encode_holepunch_box(HolepunchBox(Mode.FROM_CLIENT, 0, bytes(80)))
-    asked: list[tuple[int, bool, bytes | None, bytes | None, bytes | None]] = [
-        (command, False, target, None, None) for command in Command
-    ]
-    asked += [(command, False, target, None, bytes(32)) for command in Command]
-    asked += [(command, True, target, bytes(6), None) for command in Internal]
-    asked += [(99, False, target, None, None), (99, True, target, None, None)]
-    asked += [
-        (Command.PEER_HANDSHAKE, False, target, handshake, None),
-        (Command.PEER_HOLEPUNCH, False, target, punch, None),
-        (Command.MUTABLE_GET, False, target, b"\x00", None),
-        (Command.IMMUTABLE_GET, False, blake2b_256(b"x" * 900), None, None),
-    ]
-    return [
-        Request(tid, node, internal, command, None, token, target, value)
-        for tid, (command, internal, target, value, token) in enumerate(asked)
-    ]
-
-
 async def with_network(main: Callable[[list[DHT]], object]) -> None:
     """A first node with something to tell, and others that it knows."""
     async with DHT.open([], HOST) as first, trio.open_nursery() as nursery:
@@ -212,7 +182,7 @@ def test_who_does_not_answer_gets_no_more_bytes_than_it_sent() -> None:
     async def main(nodes: list[DHT]) -> None:
         for node in nodes:
             async with Stranger(STRANGER, node.local_address) as stranger:
-                for request in questions(Address(*node.local_address)):
+                for request in questions(Address(*node.local_address), KEY.public_key):
                     sent, received = stranger.sent, stranger.received
                     await stranger.send(request)
                     with trio.move_on_after(0.02):

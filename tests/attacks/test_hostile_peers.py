@@ -12,14 +12,7 @@ import trio
 
 from protocol.crypto.keys import KeyPair
 from protocol.errors import DecodeError, ProofError, ReplicationError
-from vitra_node.config import Address
-from vitra_node.net.connections import Connections
-from vitra_node.net.errors import ConnectionFailed, PeerFault
-from vitra_node.net.tcp import connect_tcp, serve_tcp
-from vitra_node.storage.corestore import Corestore
-
-from ..replication_nodes import WRITER, MemoryCore
-from .hostile_log import (
+from simulations.actors.hostile_log import (
     Attack,
     FalseBlocks,
     FalseNodes,
@@ -31,6 +24,14 @@ from .hostile_log import (
     Unrequested,
     serve_hostile,
 )
+from vitra_node.config import Address
+from vitra_node.net.connections import Connections
+from vitra_node.net.errors import ConnectionFailed, PeerFault
+from vitra_node.net.tcp import connect_tcp, serve_tcp
+from vitra_node.storage.corestore import Corestore
+from vitra_node.world import REAL_WORLD
+
+from ..replication_nodes import WRITER, MemoryCore
 
 HONEST_PEERS = 3
 LOCAL = Address("127.0.0.1", 0)
@@ -87,8 +88,9 @@ async def test_hostile_peers_are_banned_and_the_download_completes(
                 await log.append(blocks)
                 serving = connections_of(peer, number)
                 honest_at += await nursery.start(serve_tcp, LOCAL, serving)
-            liar = Address("127.0.0.1", await nursery.start(serve_hostile, true_log, lies))
-            rude = Address("127.0.0.1", await nursery.start(serve_hostile, true_log, RUDE))
+            here = (REAL_WORLD, "127.0.0.1")
+            liar = await nursery.start(serve_hostile, true_log, lies, *here)
+            rude = await nursery.start(serve_hostile, true_log, RUDE, *here)
 
             connections = connections_of(store, 9)
             core = await store.get(key=true_log.key)

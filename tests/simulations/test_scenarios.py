@@ -25,6 +25,8 @@ LOOKUP_NODES = int(os.environ.get("VITRA_TEST_SIM_NODES", "32"))
 SIZES = {
     "database": 5,
     "dht-lookup": LOOKUP_NODES,
+    "hostile-dht": 14,
+    "hostile-peers": 8,
     "nat-matrix": 8,
     "replicate-under-loss": 3,
     "swarm-churn": 5,

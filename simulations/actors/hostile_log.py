@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import trio
 
+from protocol.crypto.hashes import TreeNode
+from protocol.crypto.manifest import Manifest
 from protocol.crypto.signatures import single_signature
-from protocol.hypercore.core import CoreChange, CoreReader
+from protocol.hypercore.core import CoreReader, TreeHead
 from protocol.hypercore.merkle import append_blocks
 from protocol.hypercore.messages import (
     BITFIELD,
@@ -37,17 +39,22 @@ from protocol.limits import (
     MAX_INVALID_REQUESTS,
     MAX_QUEUED_REQUESTS,
 )
+from vitra_node.config import Address
 from vitra_node.net.errors import ConnectionFailed
 from vitra_node.net.peer_sink import PeerSink, ReplicatedCore
 from vitra_node.net.session import replicate
-
-from ..replication_nodes import MemoryCore
+from vitra_node.world import World
 
 
 class HostileLog:
-    """A ``ReplicatedCore`` that announces everything; how it breaks the rules is up to others."""
+    """A ``ReplicatedCore`` that announces everything; how it breaks the rules is up to others.
+
+    Attributes:
+      told: how many false things it has said.
+    """
 
     def __init__(self, core: CoreReader) -> None:
+        self.told = 0
         self._core = core
         self._sink: PeerSink
 
@@ -68,7 +75,7 @@ class HostileLog:
         self._sync(0)
         length = self._core.head.length
         sink.send(RANGE, encode_range(Range(0, length)))
-        self.begin(sink)
+        self.told += self.begin(sink)
         return 1
 
     def _sync(self, remote_length: int) -> None:
@@ -85,10 +92,13 @@ class HostileLog:
                     data = build_proof(self._core, decode_request_untrusted(payload))
                 except CannotProve:
                     continue
-                self._sink.send(DATA, encode_data(self.answer(data)))
+                answer = self.answer(data)
+                self.told += answer != data
+                self._sink.send(DATA, encode_data(answer))
 
-    def begin(self, sink: PeerSink) -> None:
-        """Say something at once."""
+    def begin(self, sink: PeerSink) -> int:
+        """Say something at once; gives how many false things."""
+        return 0
 
     def answer(self, honest: Data) -> Data:
         """The answer to send in place of an honest one."""
@@ -138,14 +148,51 @@ class ForgedHead(FalseBlocks):
     """Claims one block more than there is, and has no signature for it; lies about the others."""
 
     def __init__(self, core: CoreReader) -> None:
-        assert isinstance(core, MemoryCore)
-        forged = MemoryCore(core.key, core.manifest)
-        forged.nodes, forged.blocks = dict(core.nodes), dict(core.blocks)
-        forged.head, forged.contiguous_length = core.head, core.contiguous_length
-        nodes, head = append_blocks(core.head, [b"never written"])
-        signed = replace(head, signature=single_signature(bytes(64)))
-        forged.apply(CoreChange(nodes, [(core.head.length, b"never written")], signed))
-        super().__init__(forged)
+        super().__init__(_OneMore(core))
+
+
+class _OneMore:
+    """A log with a block at its end that nobody has written."""
+
+    def __init__(self, core: CoreReader) -> None:
+        self._core = core
+        self._block = b"never written"
+        self._length = core.head.length
+        nodes, head = append_blocks(core.head, [self._block])
+        self._nodes = {node.index: node for node in nodes}
+        self.head: TreeHead = replace(head, signature=single_signature(bytes(64)))
+
+    @property
+    def key(self) -> bytes:
+        return self._core.key
+
+    @property
+    def discovery_key(self) -> bytes:
+        return self._core.discovery_key
+
+    @property
+    def manifest(self) -> Manifest | None:
+        return self._core.manifest
+
+    @property
+    def contiguous_length(self) -> int:
+        return self._length + 1
+
+    def node(self, index: int) -> TreeNode | None:
+        return self._nodes.get(index) or self._core.node(index)
+
+    def block(self, index: int) -> bytes | None:
+        return self._block if index == self._length else self._core.block(index)
+
+    def has(self, index: int) -> bool:
+        return index == self._length or self._core.has(index)
+
+    def bitfield(self, start: int, length: int) -> bytes:
+        held = bytearray(self._core.bitfield(start, length))
+        if start <= self._length < start + length:
+            at = self._length - start
+            held[at // 8] |= 1 << at % 8
+        return bytes(held)
 
 
 # Unrequested, too large, too much -----------------------------------------------------------------
@@ -154,42 +201,47 @@ class ForgedHead(FalseBlocks):
 class Unrequested(HostileLog):
     """Answers a request that was never made."""
 
-    def begin(self, sink: PeerSink) -> None:
+    def begin(self, sink: PeerSink) -> int:
         block = BlockPart(0, b"take this", ())
         sink.send(DATA, encode_data(Data(999_999, 0, block=block)))
+        return 1
 
 
 class OversizeBlock(HostileLog):
     """Sends a block that nobody may send."""
 
-    def begin(self, sink: PeerSink) -> None:
+    def begin(self, sink: PeerSink) -> int:
         block = BlockPart(0, bytes(MAX_BLOCK_BYTES + 1), ())
         sink.send(DATA, encode_data(Data(1, 0, block=block)))
+        return 1
 
 
 class OversizeBitfield(HostileLog):
     """Announces more blocks in one message than anybody may."""
 
-    def begin(self, sink: PeerSink) -> None:
+    def begin(self, sink: PeerSink) -> int:
         sink.send(BITFIELD, encode_bitfield(Bitfield(0, bytes(4 * (MAX_BITFIELD_WORDS + 1)))))
+        return 1
 
 
 class RequestFlood(HostileLog):
     """Asks for blocks, and goes on asking before it was answered."""
 
-    def begin(self, sink: PeerSink) -> None:
+    def begin(self, sink: PeerSink) -> int:
         for id_ in range(1, 5 * MAX_QUEUED_REQUESTS):
             request = Request(id_, 0, block=BlockRequest(id_ % 64, 0))
             sink.send(REQUEST, encode_request(request))
+        return 1
 
 
 class SenselessRequests(HostileLog):
     """Asks for what no log can have."""
 
-    def begin(self, sink: PeerSink) -> None:
+    def begin(self, sink: PeerSink) -> int:
         for id_ in range(1, 4 * MAX_INVALID_REQUESTS):
             request = Request(id_, 0, block=BlockRequest(0, 40))
             sink.send(REQUEST, encode_request(request))
+        return 1
 
 
 # Listening ----------------------------------------------------------------------------------------
@@ -216,20 +268,23 @@ class HostileSource:
 async def serve_hostile(
     core: CoreReader,
     attacks: list[Attack],
+    world: World,
+    host: str,
     *,
-    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen, and attack whoever connects: each connection with the next attack of the list.
 
-    ``nursery.start`` gives the port.
+    ``nursery.start`` gives the address.
     """
     turns: Iterator[Attack] = itertools.cycle(attacks)
 
-    async def handle(stream: trio.SocketStream) -> None:
+    async def handle(stream: trio.abc.Stream, _: Address) -> None:
         # It fails when the other side has had enough.
         with contextlib.suppress(ConnectionFailed):
-            await replicate(stream, HostileSource(next(turns)(core)), initiator=False)
+            source = HostileSource(next(turns)(core))
+            await replicate(stream, source, initiator=False, world=world)
 
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    task_status.started(listeners[0].socket.getsockname()[1])
-    await trio.serve_listeners(handle, listeners)
+    async with trio.open_nursery() as nursery:
+        (address,) = await nursery.start(world.serve_streams, host, 0, handle)
+        task_status.started(address)
