@@ -23,12 +23,13 @@ from .ledger.oplogs import OplogSet
 from .log_frauds import LogForkFraudProof, log_fraud
 from .nursery import open_owned_nursery
 from .progress import Progress
-from .roles.auditor import Auditor, StoredOperations
+from .roles.auditor import Auditor
 from .roles.audits.audit import Audit, Sample, Scope
 from .roles.checkpoints import Checkpoints
 from .roles.evidence import prove_violation
 from .roles.monitor import Monitor
 from .roles.result_proofs import prove_result, verify_one
+from .roles.stored_operations import StoredOperations
 from .storage.records import Records
 from .transactions import Transaction
 

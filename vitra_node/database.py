@@ -66,7 +66,7 @@ class Database:
     ) -> None:
         self.directory = directory = parts.directory
         self.store = store = parts.store
-        self.index = Index.of(parts.core)
+        self.index = Index(parts.core)
         self._runner = runner = parts.runner
         self._world = world = parts.world
         self._oplogs = OplogSet(store, self._keep_fork)

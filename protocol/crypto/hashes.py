@@ -75,10 +75,8 @@ def parent_node(a: TreeNode, b: TreeNode) -> TreeNode:
 
 def tree_hash(roots: Iterable[TreeNode]) -> bytes:
     """The 32-byte hash over all roots, left to right; what a log's signature covers."""
-    state = blake2b(_TREE_PREFIX, digest_size=32)
-    for index, size, digest in roots:
-        state.update(_pack_root(digest, index, size))
-    return state.digest()
+    packed = [_pack_root(digest, index, size) for index, size, digest in roots]
+    return blake2b(_TREE_PREFIX + b"".join(packed), digest_size=32).digest()
 
 
 def discovery_key(key: bytes) -> bytes:

@@ -18,12 +18,14 @@ from tests.contract_sources import MEMBERS
 from vitra_node import frauds
 from vitra_node.database import Database
 from vitra_node.ledger.contract_runner import ContractRunner
+from vitra_node.ledger.index_view import IndexView
 from vitra_node.log_frauds import LogForkFraudProof
-from vitra_node.roles import auditor
-from vitra_node.roles.auditor import Auditor, StoredOperations
-from vitra_node.roles.evidence import RecordedCore, index_over
+from vitra_node.roles import stored_operations
+from vitra_node.roles.auditor import Auditor
+from vitra_node.roles.evidence import RecordedCore
 from vitra_node.roles.monitor import ForkFound, Monitor, Undecided, Validated
 from vitra_node.roles.proof_check import check_contract_fraud
+from vitra_node.roles.stored_operations import StoredOperations
 
 from .framing_participant import FramingParticipant, connected, mirror_of, put
 
@@ -106,7 +108,7 @@ def accused(database: Database) -> list[frauds.KeptFraud]:
 async def test_one_that_shows_everybody_something_else(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditor, "FORK_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(stored_operations, "FORK_PATIENCE_SECONDS", 0.5)
     to_executor, to_monitor = HISTORIES[name]
     async with scene(to_executor) as at:
         executor, framer, monitor = at.executor, at.framer, at.monitor
@@ -148,7 +150,7 @@ async def test_a_proof_made_of_the_other_history_is_worth_nothing(tmp_path: Path
         recorded = RecordedCore(core)
         async with ContractRunner.open(tmp_path) as runner, framer.history([put("x")]) as face:
             operations = StoredOperations(executor._oplogs, 0.0)
-            replay = Auditor(index_over(recorded), operations, runner, read_ahead=1)
+            replay = Auditor(IndexView(recorded), operations, runner, read_ahead=1)
             await replay.run_one(entry.seq, core.length)
             oplog = extract_blocks((await framer.log_of(face)).storage, {0})
             evidence = Evidence(entry.seq, extract_blocks(core.storage, recorded.read), (oplog,))

@@ -21,10 +21,12 @@ from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import ContractViolated
 from vitra_node.ledger.contract_runner import ContractRunner
+from vitra_node.ledger.index_view import IndexView
 from vitra_node.progress import Counter
-from vitra_node.roles.auditor import Auditor, StoredOperations
-from vitra_node.roles.audits.parts import PatientCore, Sampled, replay_part
-from vitra_node.roles.evidence import index_over
+from vitra_node.roles.auditor import Auditor
+from vitra_node.roles.audits.parts import Sampled, replay_part
+from vitra_node.roles.audits.patient_core import PatientCore
+from vitra_node.roles.stored_operations import StoredOperations
 
 from .cheating_executor import Batch, CheatingExecutor, cheating_database
 
@@ -61,7 +63,7 @@ async def bad_blocks(database: Database) -> set[int]:
     bad = set()
     async with ContractRunner.open() as runner:
         operations = StoredOperations(database._oplogs, 0.0)
-        auditor = Auditor(index_over(core), operations, runner)
+        auditor = Auditor(IndexView(core), operations, runner)
         for seq in range(1, core.length):
             part = Sampled((seq,))
             for verdict in await replay_part(part, auditor, core, core.length, Counter()):

@@ -95,6 +95,15 @@ class EnvironmentMachine(RuleBasedStateMachine):
         found = self.environment.items(start, end, limit=limit, reverse=reverse)
         assert found == expected[:limit]
 
+    @rule(keys=st.lists(KEYS, max_size=6), max_bytes=st.integers(1, 7000))
+    def run_of_values(self, keys: list[bytes], max_bytes: int) -> None:
+        expected: list[bytes] = []
+        for key in keys:
+            if key not in self.model or sum(map(len, expected)) >= max_bytes:
+                break
+            expected.append(self.model[key])
+        assert self.environment.run_of_values(keys, max_bytes) == expected
+
     @invariant()
     def same_content(self) -> None:
         if hasattr(self, "environment"):

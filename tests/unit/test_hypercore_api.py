@@ -329,6 +329,54 @@ async def test_reading_lets_other_tasks_run() -> None:
         assert scope.cancelled_caught
 
 
+def one_by_one(core: Hypercore, start: int, end: int, max_bytes: int) -> list[bytes]:
+    blocks: list[bytes] = []
+    for index in range(start, end):
+        block = core.local_block(index)
+        if block is None:
+            break
+        blocks.append(block)
+        if sum(map(len, blocks)) >= max_bytes:
+            break
+    return blocks
+
+
+@pytest.mark.parametrize("encryption_key", [None, bytes(32)], ids=["clear", "encrypted"])
+async def test_many_blocks_at_a_time_are_those_that_come_one_by_one(
+    encryption_key: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = GatedEnvironment()
+    await open_gated(environment, monkeypatch)
+    async with Corestore.open(None) as store:
+        core = await store.get(name="log", encryption_key=encryption_key)
+        looks = 0
+
+        def compare() -> None:
+            nonlocal looks
+            looks += 1
+            for start, end in ((0, 10), (0, 40), (3, 9), (9, 9), (9, 3), (12, 30), (39, 50)):
+                for max_bytes in (1, 40, 10_000):
+                    blocks = core.local_blocks(start, end, max_bytes)
+                    assert blocks == one_by_one(core, start, end, max_bytes)
+
+        await core.append([bytes([number]) * 20 for number in range(40)])
+        compare()
+        # They are counted as they are stored.
+        assert len(core.local_blocks(0, 10, 41)) == (3 if encryption_key is None else 2)
+        # What is not durable yet is read as well, and what was taken back is not.
+        environment.before_write = compare
+        await core.clear(10, 20)
+        compare()
+        assert len(core.local_blocks(0, 40, 10_000)) == 10
+        await core.truncate(5)
+        await core.append([b"another"] * 7)
+        compare()
+        assert core.local_blocks(3, 9, 10_000) == [b"\3" * 20, b"\4" * 20] + [b"another"] * 4
+        assert looks >= 6
+    with pytest.raises(StoreClosed):
+        core.local_blocks(0, 1, 1)
+
+
 async def test_counting_what_is_missing() -> None:
     async with Corestore.open(None) as store:
         core = await store.get(name="log")

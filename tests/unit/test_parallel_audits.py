@@ -29,6 +29,7 @@ from vitra_node.roles.audits.messages import (
     encode_frame,
 )
 from vitra_node.roles.audits.workers import AuditWorker, WorkerLost
+from vitra_node.roles.stored_operations import StoredOperations
 from vitra_node.storage.errors import StorageError
 
 # Enough for two segments.
@@ -328,6 +329,25 @@ async def test_a_process_that_says_what_it_should_not(
             async with workers.open_worker(core, operations, None) as worker:
                 with pytest.raises(WorkerLost):
                     await worker.replay(audit.Sampled((1,)))
+
+
+async def test_operations_are_given_many_at_a_time() -> None:
+    """The same as one by one, whatever is asked for in whatever order."""
+    with trio.fail_after(SECONDS):
+        async with Database.create(None, contract=COUNTER) as database:
+            await increment(database, 50)
+            assert database.local_oplog is not None
+            own, other = database.local_oplog.key, bytes(32)
+            names = [(own, seq) for seq in (0, 1, 2, 9, 3, 4, 60, 5, 5, 6)]
+            names += [(other, 0), (other, 1), (own, 7)]
+            single = StoredOperations(database._oplogs, 0.0)
+            expected = [await single.operation(*name) for name in names]
+            assert [facts is None for facts in expected].count(True) == 3
+            source = StoredOperations(database._oplogs, 0.0)
+            assert await source.some(names, 10_000) == expected
+            assert await source.some(names, 1) == expected[:1]
+            assert expected[0] is not None
+            assert await source.some(names, len(expected[0].block) + 1) == expected[:2]
 
 
 def count_workers(monkeypatch: pytest.MonkeyPatch) -> list[int]:

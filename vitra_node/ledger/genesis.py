@@ -25,7 +25,7 @@ async def create_index(
       NotAllowed: the store holds the index of another database; it was not changed.
     """
     core = await store.get(name=_INDEX_NAME, allow_truncation=False)
-    index = Index.of(core)
+    index = Index(core)
     if core.length == 0:
         async with index.writing() as batches:
             batches.add(genesis_batch(source, participants, runtime_id))

@@ -1,205 +1,33 @@
-"""The index of a database: paths and values, read from a Hyperbee at one version or the newest."""
+"""The index of a database in its store: what ``IndexView`` reads, and who may write to it."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from protocol.encoding.msgpack import pack, unpack_untrusted
-from protocol.encoding.paths import (
-    ACK_SEQ_DIGITS,
-    CONTRACT_SOURCE,
-    INPUTS_PREFIX,
-    ack_key,
-    format_key,
-    input_key,
-    list_prefix,
-    parse_path,
-)
-from protocol.errors import LocalProtocolError, PathError
-from protocol.hyperbee import BlockReads, Operation
-from protocol.hyperbee import Entry as BeeEntry
+from protocol.encoding.msgpack import pack
+from protocol.errors import LocalProtocolError
 
-from ..contracts.engine import Entry, ListOptions, Value
-from ..errors import NotAllowed, NotFound, UsageProblem
-from ..storage import hyperbee_tree
-from ..storage.hyperbee import Hyperbee
+from ..errors import NotAllowed, UsageProblem
 from ..storage.hypercore import Hypercore
+from .index_view import HistoryEntry, IndexView, key_of
 from .index_writer import IndexBatches, open_batches
-from .listing import list_level
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One block of the index: a value put or deleted.
-
-    Attributes:
-      seq: the number of the block in the index log.
-      type: ``"put"`` or ``"del"``.
-      path: what it concerns.
-      value: the new value, None for a deletion.
-    """
-
-    seq: int
-    type: str
-    path: str
-    value: Value
+__all__ = ["HistoryEntry", "Index"]
 
 
-class Index:
-    """Reads the index of one database; of its newest version, or of a fixed one.
+class Index(IndexView):
+    """The index in a log. Make one for each log and share it: it owns the log's one writer."""
 
-    Blocks that are not stored here are fetched from peers, only those on the way to the answer.
-    """
+    core: Hypercore
 
-    def __init__(self, core: Hypercore, bee: Hyperbee, version: int | None = None) -> None:
-        self.core = core
-        self._bee = bee
-        self._version = version
-        # What is asked for again and again, with the length and fork of the log it was read at.
-        self._known: dict[tuple[str, bytes], Any] = {}
-        self._known_at = (0, 0)
-        # For each oplog that is waited for: a range of its operations that all have acks.
-        self._acked: dict[bytes, tuple[int, int]] = {}
-
-    @classmethod
-    def of(cls, core: Hypercore) -> Index:
-        """The index in a log. Make one for each log and share it: it owns the log's one writer."""
-        return cls(core, Hyperbee(core))
-
-    @property
-    def key(self) -> bytes:
-        """The public key of the index log: the key of the database."""
-        return self.core.key
-
-    @property
-    def length(self) -> int:
-        """Blocks in the log, or in the version this view is fixed to."""
-        return self.core.length if self._version is None else self._version
-
-    def checkout(self, version: int) -> Index:
-        """The index as it was when its log had ``version`` blocks.
-
-        Raises:
-          NotFound: the log was never that long.
-        """
-        if not 0 <= version <= self.core.length:
-            raise NotFound(f"The index has no version {version}; it has {self.core.length} blocks.")
-        return Index(self.core, self._bee, version)
-
-    def snapshot(self) -> Index:
-        """The index as it is now, unaffected by what is appended later."""
-        return self.checkout(self.length)
-
-    async def get(self, path: str) -> Entry | None:
-        """The entry at a path, or None.
-
-        Raises:
-          UsageProblem: the path is not canonical.
-        """
-        return await self.get_key(_key_of(path))
-
-    async def get_key(self, key: bytes) -> Entry | None:
-        """The entry of a key, or None."""
-        found = await self._view().get(key)
-        if found is None:
-            return None
-        return _entry(key, found.seq, found.value)
-
-    async def get_packed(self, key: bytes) -> tuple[int, bytes] | None:
-        """Block number and packed value of a key, or None where it has no value."""
-        found = await self._view().get(key)
-        return None if found is None or found.value is None else (found.seq, found.value)
-
-    async def list(
-        self,
-        path: str = "/",
-        *,
-        reverse: bool = False,
-        limit: int | None = None,
-        offset: int = 0,
-        options: ListOptions | None = None,
-    ) -> list[Entry]:
-        """The entries one level below a path, in the order of their names as bytes.
-
-        Raises:
-          UsageProblem: the path is not canonical.
-        """
-        try:
-            prefix = list_prefix(path)
-        except PathError as error:
-            raise _bad_path(path, error) from error
-        if options is None:
-            last = None if limit is None else max(limit, 0) + offset
-            options = ListOptions(limit=last, reverse=reverse)
-        found = await list_level(self, prefix, options)
-        return found[offset:]
-
-    def entries(self, gte: bytes, lt: bytes, *, reverse: bool = False) -> Entries:
-        """``(key, seq, value)`` of every key with ``gte <= key < lt``, in order."""
-        return Entries(self._view().range(gte=gte, lt=lt, reverse=reverse))
-
-    def history(self, *, start: int = 1, end: int | None = None, reverse: bool = False) -> History:
-        """Every put and deletion, oldest first; ``start`` and ``end`` are block numbers."""
-        stop = self.length if end is None else min(end, self.length)
-        return History(self._view().history(gte=max(start, 1), lt=stop, reverse=reverse))
-
-    async def drive(self, reads: BlockReads[T]) -> T:
-        """Run a reader or writer of ``protocol.hyperbee`` against the log of this index."""
-        return await self._bee.tree.drive(reads)
+    def __init__(self, core: Hypercore) -> None:
+        super().__init__(core)
 
     def writing(self) -> AbstractAsyncContextManager[IndexBatches]:
         """Write batches to the newest version; see ``open_batches``."""
         return open_batches(self.core, self._bee.tree)
-
-    async def contract_source(self) -> str:
-        """The source of the contract in force.
-
-        Raises:
-          NotFound: the index holds none (it is not synced yet, or not an index).
-        """
-        source: str = await self._once(("source", b""), self._read_source)
-        return source
-
-    async def participants(self) -> dict[bytes, bool]:
-        """The oplog keys that the database ever listed, and whether each is active."""
-        listed: dict[bytes, bool] = {}
-        end = INPUTS_PREFIX[:-1] + b"\x01"
-        async for _, _, value in self.entries(INPUTS_PREFIX, end):
-            if isinstance(value, dict) and isinstance(value.get("pubkey"), bytes):
-                listed[value["pubkey"]] = value.get("active") is True
-        return listed
-
-    async def is_participant(self, key: bytes) -> bool:
-        """Whether the oplog of a key is listed, and active."""
-        active: bool = await self._once(("participant", key), lambda: self._read_active(key))
-        return active
-
-    async def last_ack(self, oplog: bytes) -> tuple[int, Value] | None:
-        """The number of the last operation of an oplog that was executed, and its ack."""
-        first = ack_key(oplog, 0)
-        prefix = first[:-ACK_SEQ_DIGITS]
-        async for key, _, value in self.entries(prefix, prefix + b"\xff", reverse=True):
-            return int(key[-ACK_SEQ_DIGITS:]), value
-        return None
-
-    async def executed_length(self, oplog: bytes) -> int:
-        """How many operations of an oplog were executed."""
-        last = await self.last_ack(oplog)
-        return 0 if last is None else last[0] + 1
-
-    async def has_ack(self, oplog: bytes, seq: int) -> bool:
-        """Whether the operation was executed; cheap for many that ask for one after another."""
-        first, end = self._acked.setdefault(oplog, (seq, seq))
-        if seq < first:
-            return await self.get_key(ack_key(oplog, seq)) is not None
-        if seq >= end:
-            end = await self._once(("acked", oplog), lambda: self._read_acked(oplog))
-        return seq < end
 
     async def dangerous_batch(self, operations: Sequence[Mapping[str, Any]]) -> None:
         """Write to the index past the contract: for tests of monitors, and for nothing else.
@@ -218,109 +46,6 @@ class Index:
             batches.add(writes)
             await batches.append()
 
-    def _view(self) -> Hyperbee:
-        return self._bee.checkout(max(self.length, 1))
-
-    async def _once(self, what: tuple[str, bytes], read: Callable[[], Awaitable[Any]]) -> Any:
-        """What ``read`` gives, read once for each state of the log.
-
-        Every call of a contract asks for the source and for its oplog, everybody who waits for an
-        operation how far the oplog has come: all at the same moment, when the index has grown.
-        """
-        at = (self.length, self.core.fork)
-        if at != self._known_at:
-            self._known_at = at
-            self._known = {}
-        known = self._known
-        if what not in known:
-            # Into the table of that state, whatever the log has come to meanwhile.
-            known[what] = await read()
-        return known[what]
-
-    async def _read_source(self) -> str:
-        entry = await self.get_key(CONTRACT_SOURCE)
-        if entry is None or not isinstance(entry.value, str):
-            raise NotFound(
-                "The index holds no contract yet.",
-                advice="Connect to a peer that has the database, and let it sync.",
-            )
-        return entry.value
-
-    async def _read_active(self, key: bytes) -> bool:
-        entry = await self.get_key(input_key(key))
-        return (
-            entry is not None
-            and isinstance(entry.value, dict)
-            and entry.value.get("active") is True
-        )
-
-    async def _read_acked(self, oplog: bytes) -> int:
-        """The first operation after the known range that has no ack yet."""
-        first, end = self._acked[oplog]
-        last = ack_key(oplog, 0)[:-ACK_SEQ_DIGITS] + b"\xff"
-        async for entry in self._view().range(gte=ack_key(oplog, end), lt=last):
-            if entry.key != ack_key(oplog, end):
-                break
-            end += 1
-        self._acked[oplog] = first, max(end, self._acked[oplog][1])
-        return end
-
-
-class Entries:
-    """Iterates over ``(key, seq, value)``; may be left at any point."""
-
-    def __init__(self, found: hyperbee_tree.Entries[BeeEntry]) -> None:
-        self._found = found
-
-    def __aiter__(self) -> Entries:
-        return self
-
-    async def __anext__(self) -> tuple[bytes, int, Value]:
-        entry = await self._found.__anext__()
-        return entry.key, entry.seq, _value(entry.value)
-
-
-class History:
-    """Iterates over ``HistoryEntry``; may be left at any point."""
-
-    def __init__(self, found: hyperbee_tree.Entries[Operation]) -> None:
-        self._found = found
-
-    def __aiter__(self) -> History:
-        return self
-
-    async def __anext__(self) -> HistoryEntry:
-        operation = await self._found.__anext__()
-        return HistoryEntry(
-            seq=operation.seq,
-            type="del" if operation.deleted else "put",
-            path=format_key(operation.key),
-            value=_value(operation.value),
-        )
-
-
-def _entry(key: bytes, seq: int, value: bytes | None) -> Entry:
-    path = format_key(key)
-    name = path.rpartition("/")[2]
-    return Entry(container=False, seq=seq, name=name, path=path, value=_value(value))
-
-
-def _value(packed: bytes | None) -> Any:
-    return None if packed is None else unpack_untrusted(packed)
-
-
-def _key_of(path: str) -> bytes:
-    try:
-        return parse_path(path)
-    except PathError as error:
-        raise _bad_path(path, error) from error
-
-
-def _bad_path(path: str, error: PathError) -> UsageProblem:
-    return UsageProblem(
-        f"{path!r} is not a path of the index: {error}.", advice="Paths look like /users/ann."
-    )
-
 
 def _write_of(operation: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
     kind = operation.get("type")
@@ -330,9 +55,9 @@ def _write_of(operation: Mapping[str, Any]) -> tuple[bytes, bytes | None]:
             "An index write needs a type, put or del, and a path.", unchanged="Nothing was written."
         )
     if kind == "del":
-        return _key_of(path), None
+        return key_of(path), None
     try:
-        return _key_of(path), pack(operation.get("value"))
+        return key_of(path), pack(operation.get("value"))
     except LocalProtocolError as error:
         raise UsageProblem(
             f"The value for {path} cannot be stored: {error}.", unchanged="Nothing was written."

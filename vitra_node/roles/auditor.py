@@ -1,4 +1,4 @@
-"""Answers what a replay asks, from stored logs, from peers, and from contract workers."""
+"""Answers what a replay asks: from logs, wherever they are, and from contract workers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from protocol.errors import RecordError
-from protocol.hypercore.core import TreeHead
-from protocol.hypercore.merkle import append_blocks, roots_at
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.index_pages import IndexPages
@@ -33,19 +31,12 @@ from ..contracts.engine import AckView, ApplyRequest, ApplyResult
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..contracts.runtime import missing_runtime
 from ..ledger.contract_runner import ContractRunner
-from ..ledger.host import IndexHost
-from ..ledger.index import Index
-from ..ledger.oplogs import Oplog, OplogSet
-from ..nursery import open_owned_nursery
+from ..ledger.index_host import IndexHost
+from ..ledger.index_view import IndexCore, IndexView
 from ..storage.errors import BlockNotAvailable, BlockOutOfRange
-from ..storage.hypercore import Hypercore
 
 # Blocks of the index handed to the replay at a time: enough to keep it busy, little to hold.
 READ_AHEAD_BLOCKS = 512
-
-# How long peers have to show another history of an oplog, where an ack names one: time to open a
-# channel and to be asked for a tree, on any link.
-FORK_PATIENCE_SECONDS = 5.0
 
 
 class OperationSource(Protocol):
@@ -56,67 +47,6 @@ class OperationSource(Protocol):
 
     async def is_forked(self, origin: bytes) -> bool:
         """Whether the writer of this oplog is known to have signed two histories."""
-
-
-class StoredOperations:
-    """Operations from the oplogs of this node, and from their peers.
-
-    ``fetch_seconds``: see ``Auditor``.
-    """
-
-    def __init__(self, oplogs: OplogSet, fetch_seconds: float | None = None) -> None:
-        self._oplogs = oplogs
-        self._fetch_seconds = fetch_seconds
-        # For each oplog the tree that ended with the operation given last.
-        self._trees: dict[bytes, TreeHead] = {}
-
-    async def operation(self, origin: bytes, seq: int) -> OperationFacts | None:
-        """See ``OperationSource``."""
-        oplog = await self._oplogs.open(origin)
-        core = oplog.core
-        block = core.local_block(seq)
-        if block is None:
-            block = await self._fetch(oplog, seq)
-        if block is None:
-            return None
-        return OperationFacts(block, self._tree_hash(core, seq, block))
-
-    def _tree_hash(self, core: Hypercore, seq: int, block: bytes) -> bytes | None:
-        """The tree hash of an oplog that ends with this block; None when it cannot be had.
-
-        Operations come in order, so the tree mostly grows by this block: that is two hashes, where
-        to read the roots is a look-up for each of them.
-        """
-        tree = self._trees.get(core.key)
-        if tree is not None and tree.length == seq:
-            _, tree = append_blocks(tree, [block])
-        else:
-            roots = roots_at(core.storage, seq + 1)
-            if roots is None:
-                return None
-            tree = TreeHead(seq + 1, 0, core.fork, roots, None)
-        self._trees[core.key] = tree
-        return tree.hash()
-
-    async def _fetch(self, oplog: Oplog, seq: int) -> bytes | None:
-        core, block = oplog.core, None
-        async with open_owned_nursery() as nursery:
-            nursery.start_soon(_when_it_cannot_come, oplog, seq, nursery.cancel_scope.cancel)
-            with core.tail(seq):
-                block = await block_or_none(core, seq, self._fetch_seconds)
-        return block
-
-    async def is_forked(self, origin: bytes) -> bool:
-        """See ``OperationSource``."""
-        oplog = await self._oplogs.open(origin)
-        return await oplog.is_forked(0.0 if self._fetch_seconds == 0 else FORK_PATIENCE_SECONDS)
-
-
-async def _when_it_cannot_come(oplog: Oplog, seq: int, then: Callable[[], None]) -> None:
-    """A log that is proven to be forked grows no more, so nobody waits for its end."""
-    while not oplog.forked or seq < oplog.core.length:
-        await oplog.core.wait_for_activity()
-    then()
 
 
 class Auditor:
@@ -130,7 +60,7 @@ class Auditor:
 
     def __init__(
         self,
-        index: Index,
+        index: IndexView,
         operations: OperationSource,
         runner: ContractRunner,
         *,
@@ -252,7 +182,7 @@ class Auditor:
 
 
 async def block_or_none(
-    core: Hypercore, seq: int, seconds: float | None, *, wait: bool = True
+    core: IndexCore, seq: int, seconds: float | None, *, wait: bool = True
 ) -> bytes | None:
     """A block, or None if it cannot be had within so many seconds."""
     try:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 from protocol.errors import BeeBlockError, LocalProtocolError, RecordError
 from protocol.transparency.evidence import Evidence
@@ -17,11 +16,12 @@ from protocol.transparency.frauds import ContractFraudProof, Violated
 from protocol.transparency.replay_requests import OperationFacts
 
 from ..ledger.contract_runner import ContractRunner
-from ..ledger.index import Index
+from ..ledger.index_view import IndexView
 from ..ledger.oplogs import OplogSet
 from ..storage.errors import StorageError
 from ..storage.hypercore import Hypercore
-from .auditor import Auditor, StoredOperations
+from .auditor import Auditor
+from .stored_operations import StoredOperations
 
 log = logging.getLogger("vitra.evidence")
 
@@ -131,7 +131,7 @@ async def _replay_once(
     """Replay the operation under the newest head; None if that changed meanwhile."""
     head, start = core.head, verdict.state.position
     recorded, operations = RecordedCore(core), RecordedOperations(StoredOperations(oplogs))
-    auditor = Auditor(index_over(recorded), operations, runner, read_ahead=1)
+    auditor = Auditor(IndexView(recorded), operations, runner, read_ahead=1)
     found = await auditor.run_one(start, head.length)
     if not isinstance(found, Violated) or core.head is not head:
         return None
@@ -143,9 +143,3 @@ async def _replay_once(
     return ContractFraudProof(
         core.key, head.length, found.state.runtime_id, found.violation, evidence
     )
-
-
-def index_over(core: object) -> Index:
-    """An index whose blocks come from something that reads like a log."""
-    # Reading an index takes no more of a log than ``BeeCore`` and the key.
-    return Index.of(cast("Hypercore", core))

@@ -45,8 +45,8 @@ from ..contracts.errors import ContractError, HostFault, RuntimeMissing
 from ..contracts.runtime import missing_runtime
 from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
-from ..ledger.host import IndexHost
 from ..ledger.index import Index
+from ..ledger.index_host import IndexHost
 from ..ledger.index_writer import IndexBatches
 from ..ledger.oplogs import Oplog, OplogSet
 from ..ledger.votes import standing_votes

@@ -15,9 +15,9 @@ from protocol.transparency.rollback import ROLLBACK, rollback_operation
 from ..contracts.engine import Value
 from ..contracts.errors import ContractCallError
 from ..errors import NotAllowed, NotFound, UsageProblem
+from ..ledger.call_host import CallHost
 from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
-from ..ledger.host import CallHost
 from ..ledger.index import Index
 from ..ledger.oplogs import Oplog, OplogSet
 from ..storage.records import Records

@@ -22,9 +22,9 @@ from protocol.transparency.frauds import (
 from protocol.transparency.replay_requests import OperationFacts
 
 from ..ledger.contract_runner import ContractRunner
+from ..ledger.index_view import IndexView
 from ..storage.errors import BlockNotAvailable
 from .auditor import Auditor
-from .evidence import index_over
 
 VIOLATED, REJECTED, CANNOT_TELL = "violated", "rejected", "cannot tell"
 
@@ -55,7 +55,7 @@ async def check_contract_fraud(
     except ProofError as error:
         return ProofVerdict(REJECTED, f"The evidence does not verify: {error}.")
     operations = _ProvenOperations(evidence)
-    auditor = Auditor(index_over(_ProvenCore(evidence.index)), operations, runner, read_ahead=1)
+    auditor = Auditor(IndexView(_ProvenCore(evidence.index)), operations, runner, read_ahead=1)
     try:
         found = await auditor.run_one(evidence.start, evidence.index.head.length)
     except (BlockNotAvailable, BeeBlockError, RecordError) as error:

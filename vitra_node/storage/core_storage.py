@@ -27,7 +27,7 @@ from protocol.hypercore.quorum import verify_signature
 
 from .bitfield import Bitfield
 from .committer import Committer, Round
-from .environment import Environment, Writes
+from .environment import Environment, Writes, values_until
 from .errors import NotWritable, WriterConflict
 from .records import Record, as_writes
 from .schema import (
@@ -152,6 +152,20 @@ class CoreStorage:
             if overlay.void_from is not None and index >= overlay.void_from:
                 return None
         return self._environment.get(block_key(self._number, index))
+
+    def blocks(self, start: int, end: int, max_bytes: int) -> list[bytes]:
+        """The blocks from ``start`` to before ``end``, up to the first that is not stored.
+
+        No more of them follow once they are ``max_bytes`` together.
+        """
+        end = min(end, self._head.length)
+        changing = (self._gathering, self._in_flight)
+        if end > self._bitfield.contiguous_length or any(
+            overlay.blocks or overlay.void_from is not None for overlay in changing
+        ):
+            return values_until(self.block, range(start, end), max_bytes)
+        keys = [block_key(self._number, index) for index in range(start, end)]
+        return self._environment.run_of_values(keys, max_bytes)
 
     def has(self, index: int) -> bool:
         return 0 <= index < self._head.length and self._bitfield.has(index)

@@ -12,11 +12,13 @@ to the thread of the reads, which is how it can know that no read is open.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from .errors import StoreVersionError
 from .standing_view import StandingView
+
+T = TypeVar("T")
 
 # LMDB's own limit in its usual build; memory keeps the same one.
 MAX_KEY_BYTES = 511
@@ -114,6 +116,16 @@ class Environment(ABC):
           StorageError: the file is damaged or was closed.
         """
 
+    def run_of_values(self, keys: Iterable[bytes], max_bytes: int) -> list[bytes]:
+        """The values of these keys, in their order, up to the first that has none.
+
+        No more of them follow once they are ``max_bytes`` together.
+
+        Raises:
+          StorageError: the file is damaged or was closed.
+        """
+        return values_until(self.get, keys, max_bytes)
+
     @abstractmethod
     def items(
         self, start: bytes, end: bytes, *, limit: int | None = None, reverse: bool = False
@@ -181,6 +193,23 @@ def check_schema(environment: Environment) -> None:
         raise StoreVersionError(
             f"the data file has form {version}, this program knows form {SCHEMA_VERSION}"
         )
+
+
+def values_until(
+    get: Callable[[T], bytes | None], keys: Iterable[T], max_bytes: int
+) -> list[bytes]:
+    """``Environment.run_of_values``, by what gives the value of one key."""
+    values: list[bytes] = []
+    size = 0
+    for key in keys:
+        value = get(key)
+        if value is None:
+            break
+        values.append(value)
+        size += len(value)
+        if size >= max_bytes:
+            break
+    return values
 
 
 def prefix_range(prefix: bytes) -> KeyRange:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from protocol.errors import LocalProtocolError
 from protocol.hyperbee import Bounds
-
-from .hypercore import Hypercore
+from protocol.hypercore.core import TreeHead
 
 if TYPE_CHECKING:
     from .hyperbee import Hyperbee
+
+
+@runtime_checkable
+class ChangingCore(Protocol):
+    """A core that tells when it has changed; a ``Hypercore`` is one."""
+
+    @property
+    def fork(self) -> int:
+        """How often the core was truncated."""
+
+    def changes(self) -> AsyncIterator[TreeHead]:
+        """The newest head whenever it has changed."""
 
 
 class BeeChange(NamedTuple):
@@ -31,7 +43,7 @@ class BeeWatch:
 
     def __init__(self, bee: Hyperbee, bounds: Bounds) -> None:
         core = bee.core
-        if not isinstance(core, Hypercore):
+        if not isinstance(core, ChangingCore):
             raise LocalProtocolError("only the newest tree in a Hypercore can be watched")
         self._bee = bee
         self._bounds = bounds

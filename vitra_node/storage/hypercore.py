@@ -249,6 +249,22 @@ class Hypercore:
         block = self._storage.block(index)
         return None if block is None else self._encryption.in_the_clear(index, block)
 
+    def local_blocks(self, start: int, end: int, max_bytes: int) -> list[bytes]:
+        """The blocks from ``start`` to before ``end``, up to the first that is not stored here.
+
+        No more of them follow once they are ``max_bytes`` together, as they are stored. Many at a
+        time cost a fraction of what they cost one by one.
+
+        Raises:
+          DecodeError, StoreClosed: see ``local_block``.
+        """
+        self._check_open()
+        blocks = self._storage.blocks(max(start, 0), end, max_bytes)
+        if not self.encrypted:
+            return blocks
+        in_the_clear = self._encryption.in_the_clear
+        return [in_the_clear(index, block) for index, block in enumerate(blocks, max(start, 0))]
+
     async def get(
         self,
         index: int,

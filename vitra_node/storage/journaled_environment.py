@@ -16,7 +16,7 @@ hundreds go to the other thread before it is tried again.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
@@ -90,6 +90,12 @@ class JournaledEnvironment(Environment):
         if key in waiting:
             return waiting[key]
         return self._lmdb.get(key)
+
+    def run_of_values(self, keys: Iterable[bytes], max_bytes: int) -> list[bytes]:
+        keys = list(keys)
+        if self._waiting.keys().isdisjoint(keys):
+            return self._lmdb.run_of_values(keys, max_bytes)
+        return super().run_of_values(keys, max_bytes)
 
     def items(
         self, start: bytes, end: bytes, *, limit: int | None = None, reverse: bool = False

@@ -23,12 +23,14 @@ from protocol.transparency.state_at import state_at, transaction_start
 
 from ...errors import UsageProblem
 from ...ledger.contract_runner import ContractRunner
+from ...ledger.index_view import IndexView
 from ...progress import Progress
 from ...storage.errors import BlockNotAvailable
 from ...storage.hypercore import Hypercore
-from ..auditor import Auditor, StoredOperations
-from ..evidence import index_over
-from .parts import Part, PatientCore, Sampled, read, replay_part
+from ..auditor import Auditor
+from ..stored_operations import StoredOperations
+from .parts import Part, Sampled, read, replay_part
+from .patient_core import PatientCore
 from .workers import AuditWorker, open_worker, replay_parts
 
 # Blocks that a sample takes are handed out in so many portions for each process.
@@ -121,7 +123,7 @@ class Audit:
         self._length = length
         self._operations = operations
         self._cache = cache
-        self._auditor = Auditor(index_over(self._core), operations(), runner, fetch_seconds=seconds)
+        self._auditor = Auditor(IndexView(self._core), operations(), runner, fetch_seconds=seconds)
 
     async def run(self, scope: Scope) -> Outcome:
         """Plan, replay, join."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -18,8 +17,7 @@ from protocol.transparency.segments import Segment
 from protocol.transparency.state_at import state_at
 
 from ...progress import Counter
-from ...storage.errors import BlockNotAvailable, BlockOutOfRange
-from ...storage.hypercore import Hypercore
+from ...storage.errors import BlockNotAvailable
 from ..auditor import Auditor
 
 T = TypeVar("T")
@@ -44,45 +42,6 @@ class BlockSource(Protocol):
 
     async def get(self, index: int) -> bytes:
         """A block; raises BlockNotAvailable when it cannot be had."""
-
-
-class PatientCore:
-    """The index log as a replay reads it, which waits for missing blocks only so long.
-
-    Args:
-      seconds: how long a peer has for a block; None for ever.
-    """
-
-    writable = False
-
-    def __init__(self, core: Hypercore, length: int, seconds: float | None) -> None:
-        self.key = core.key
-        self.fork = core.fork
-        self.length = length
-        self._core = core
-        self._seconds = seconds
-
-    def local_block(self, index: int) -> bytes | None:
-        """The block, if it is stored here."""
-        return self._core.local_block(index)
-
-    async def get(
-        self,
-        index: int,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  (as Hypercore.get)
-        wait: bool = True,
-    ) -> bytes:
-        """The block; raises BlockNotAvailable when the time is over."""
-        seconds = self._seconds if timeout is None else timeout
-        try:
-            return await self._core.get(index, timeout=seconds, wait=wait)
-        except BlockOutOfRange as error:
-            raise BlockNotAvailable(str(error)) from error
-
-    async def append(self, blocks: Sequence[bytes]) -> int:
-        """An index that is replayed is not written to."""
-        raise AssertionError("an index that is replayed is not written to")
 
 
 async def replay_part(

@@ -24,7 +24,7 @@ from protocol.transparency.segments import Segment
 from ...nursery import open_owned_nursery
 from ...progress import Counter
 from ...storage.errors import BlockNotAvailable
-from ..auditor import StoredOperations
+from ..stored_operations import StoredOperations
 from .messages import (
     LENGTH_BYTES,
     MAX_ANSWER_BYTES,
@@ -35,7 +35,8 @@ from .messages import (
     frame_length,
     part_message,
 )
-from .parts import Part, PatientCore
+from .parts import Part
+from .patient_core import PatientCore
 
 # A process needs no more at once than what a replay reads ahead.
 _MAX_BLOCKS_PER_ANSWER = 4096
@@ -128,37 +129,26 @@ class AuditWorker:
         raise FrameError(f"an unknown question {items[0]!r}")
 
     async def _blocks(self, start: int, stop: int) -> list[bytes]:
-        """As many as are here; of those that are not, the first is waited for."""
-        core, size = self._core, 0
-        blocks: list[bytes] = []
-        for seq in range(start, min(stop, start + _MAX_BLOCKS_PER_ANSWER, core.length)):
-            block = core.local_block(seq)
-            if block is None and not blocks:
-                with suppress(BlockNotAvailable):
-                    block = await core.get(seq)
-            if block is None:
-                break
-            blocks.append(block)
-            size += len(block)
-            if size > MAX_ANSWER_BYTES:
-                break
+        """As many as are here; if the first is not, it is waited for."""
+        core = self._core
+        stop = min(stop, start + _MAX_BLOCKS_PER_ANSWER, core.length)
+        blocks = core.local_blocks(start, stop, MAX_ANSWER_BYTES)
+        if not blocks and start < stop:
+            with suppress(BlockNotAvailable):
+                blocks = [await core.get(start)]
         await trio.lowlevel.checkpoint()
         return blocks
 
     async def _facts(self, names: list[Any]) -> list[Any]:
-        rows: list[Any] = []
-        size = 0
+        asked: list[tuple[bytes, int]] = []
         for name in names:
             match name:
                 case [bytes(origin), int(seq)]:
-                    facts = await self._operations.operation(origin, seq)
+                    asked.append((origin, seq))
                 case _:
                     raise FrameError("something that names no operation")
-            rows.append(None if facts is None else [facts.block, facts.oplog_head])
-            size += 0 if facts is None else len(facts.block)
-            if size > MAX_ANSWER_BYTES:
-                break
-        return rows
+        found = await self._operations.some(asked, MAX_ANSWER_BYTES)
+        return [None if facts is None else [facts.block, facts.oplog_head] for facts in found]
 
     async def _hear(self) -> list[Any]:
         length = frame_length(await self._take(LENGTH_BYTES))
