@@ -99,6 +99,9 @@ ANSWERS_PER_PEER = (4096, 2, 2000.0)
 ANSWERS_PER_LOG = (16 * 1024, 8, 5000.0)
 # Whose budget is used up waits this long, and is then served as many answers as have come to be.
 BUDGET_PAUSE_SECONDS = 0.05
+# Histories of one log that one peer may have us look at: claims of other forks, and trees that
+# became shorter. A writer who made two has been found by then; each costs a request, and memory.
+MAX_CLAIMED_HISTORIES = 64
 # Extension messages are control messages; we register none, others use a few hundred bytes.
 MAX_EXTENSION_NAME_BYTES = 256
 MAX_EXTENSION_MESSAGE_BYTES = 64 * 1024

@@ -10,6 +10,7 @@ whose signature tells. JS does the same when a proof fails (npm ``hypercore`` 11
 from __future__ import annotations
 
 from ..errors import ProofError, RemoteProtocolError
+from ..limits import MAX_CLAIMED_HISTORIES
 from .contradiction import Contradiction
 from .core import CoreReader, TreeHead
 from .events import ForkObserved
@@ -38,10 +39,10 @@ class ForkWatch:
         return self._heads.frozen
 
     def claim_heard(self, peer: Peer) -> None:
-        """The peer said that it has a newer fork."""
+        """The peer said that it has a newer fork; of too many, the rest is not looked at."""
         said = peer.said
         assert said is not None
-        if said.fork in peer.probed:
+        if said.fork in peer.probed or len(peer.probed) >= MAX_CLAIMED_HISTORIES:
             return
         if said.length == 0 or not said.uploading:
             peer.probed.add(said.fork)
@@ -61,8 +62,10 @@ class ForkWatch:
         shrunk = before is not None and before.fork == said.fork and said.length < before.length
         if not peer.is_source or not 0 < said.length <= head.length:
             return
-        if shrunk or not peer.compared:
-            peer.compared = True
+        if peer.comparisons >= MAX_CLAIMED_HISTORIES:
+            return
+        if shrunk or not peer.comparisons:
+            peer.comparisons += 1
             self._probe(peer, said.fork, said.length)
 
     def ask_holders(self) -> None:

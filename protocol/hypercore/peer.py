@@ -18,6 +18,7 @@ Where a peer stands is a state machine; every other room asks it before it sends
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
 from ..errors import RemoteProtocolError
@@ -93,18 +94,18 @@ class Peer:
       refused: the ``sync`` whose upgrade it could then not prove.
       refusals: requests of ours it could not answer.
       accusation: what it did wrong, when ACCUSED.
-      probed: forks it was asked to prove.
-      compared: it was asked for its tree because it is no longer than ours.
+      probed: forks it was asked to prove, or said to have and could not.
+      comparisons: how often it was asked for its tree because it is no longer than ours.
       shown_at: lengths at which it was asked for its tree because of a head that others showed.
       queue: its requests that wait for our answer, by id.
       budget: how many of them may be answered now.
-      wants: those of it that came while it was paused.
+      wants: those of it that wait for our answer.
       invalid_requests: how many of its requests could not be answered at all.
       paused: too much waits to be sent to it.
     """
 
     __slots__ = (
-        "accusation", "answered_at", "blocks", "budget", "came_with", "compared", "dry_at",
+        "accusation", "answered_at", "blocks", "budget", "came_with", "comparisons", "dry_at",
         "heard_at", "id", "invalid_requests", "news", "paused", "picked", "probed", "queue",
         "refusals", "refused", "requests", "said", "shown_at", "standing", "told",
         "told_contiguous", "wanted", "wants",
@@ -129,11 +130,11 @@ class Peer:
         self.refusals = 0
         self.accusation: RemoteProtocolError | None = None
         self.probed: set[int] = set()
-        self.compared = False
+        self.comparisons = 0
         self.shown_at: set[int] = set()
         self.queue: dict[int, Request] = {}
         self.budget = RequestBudget(BudgetRates(*ANSWERS_PER_PEER), length, now)
-        self.wants: list[Want] = []
+        self.wants: deque[Want] = deque()
         self.invalid_requests = 0
         self.paused = False
 

@@ -8,6 +8,7 @@ then is enough, as the signature over the new tree came first.
 from __future__ import annotations
 
 from ..errors import ProofError, StaleProofError
+from ..limits import MAX_CLAIMED_HISTORIES
 from .core import CoreReader
 from .events import Verified
 from .messages import REQUEST, encode_request
@@ -33,7 +34,7 @@ class ReorgDownload:
         assert said is not None
         if self._peer is not None or not said.uploading or not said.length:
             return
-        peer.probed.add(said.fork)
+        self._note_probed(peer, said.fork)
         self._peer = peer
         outstanding = self._open(peer, said.fork)
         outstanding.upgrade = (0, said.length)
@@ -42,6 +43,14 @@ class ReorgDownload:
             outstanding.id, said.fork, said.length, manifest=outstanding.manifest
         )
         self._peers.send(peer, REQUEST, encode_request(request))
+
+    def _note_probed(self, peer: Peer, fork: int) -> None:
+        """Remember that the peer was asked for this fork; the oldest of many is forgotten."""
+        ours = self._core.head.fork
+        before = {each for each in peer.probed if each > ours and each != fork}
+        if len(before) >= MAX_CLAIMED_HISTORIES:
+            before.remove(min(before))
+        peer.probed = before | {fork}
 
     def answered_untrusted(self, peer: Peer, outstanding: Outstanding, data: Data) -> None:
         """Take an answer of the peer that is asked."""

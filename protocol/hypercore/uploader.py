@@ -50,8 +50,8 @@ _ANNOUNCE_SECONDS = 0.1
 _MAX_RUNS = 256
 # A turn of one peer; a bound on how much is answered before the shell can say that it is too much.
 _BYTES_PER_TURN = 64 * 1024
-# What a refusal counts, so that a turn ends.
-_NO_DATA_BYTES = 1024
+# What a short answer counts, so that a turn ends.
+_SHORT_BYTES = 1024
 
 
 class Uploader:
@@ -113,9 +113,6 @@ class Uploader:
     def resume(self, peer: Peer) -> None:
         """The peer reads again: tell it what it missed."""
         self.greet(peer)
-        wants, peer.wants = peer.wants, []
-        for want in wants:
-            self.take_want(peer, want)
 
     def blocks_cleared(self, start: int, end: int) -> None:
         """Some blocks between ``start`` and ``end`` were forgotten."""
@@ -185,37 +182,37 @@ class Uploader:
                 self._peers.send(peer, RANGE, encode_range(dropped))
 
     def take_want(self, peer: Peer, want: Want) -> None:
-        """Answer a ``want``, or keep it while the peer does not read.
+        """A ``want`` came; it waits for its turn, as its answer may be 256 KiB.
 
         Raises:
-          ReplicationError: too many of them wait.
+          ReplicationError: too many of them wait already.
         """
-        if not peer.paused:
-            self._show_wanted(peer, want)
-        elif len(peer.wants) < MAX_QUEUED_REQUESTS:
-            peer.wants.append(want)
-        else:
-            raise ReplicationError("the peer keeps sending wants without reading the answers")
+        if len(peer.wants) >= MAX_QUEUED_REQUESTS:
+            raise ReplicationError("the peer has more wants waiting than any honest one")
+        peer.wants.append(want)
+        self._take_place(peer)
 
-    def _show_wanted(self, peer: Peer, want: Want) -> None:
+    def _show_wanted(self, peer: Peer, want: Want) -> int:
+        """Answer a ``want``, if there is anything to show; gives the size of the answer."""
         core = self._core
         contiguous, length = core.contiguous_length, core.head.length
         start, end = want.start, min(want.start + want.length, length)
         if contiguous == length or want.start + want.length < contiguous:
             self._peers.send(peer, RANGE, encode_range(Range(0, contiguous)))
-            return
+            return _SHORT_BYTES
         if start >= end:
-            return
+            return _SHORT_BYTES
         start &= ~31
         end = min((end + 31) & ~31, start + 32 * MAX_BITFIELD_WORDS)
         bits = core.bitfield(start, end - start)
         if not want.any:
             self._peers.send(peer, BITFIELD, encode_bitfield(Bitfield(start, bits)))
-            return
+            return len(bits)
         mask = int.from_bytes(bits, "little") >> (want.start - start)
         if mask:
             first = want.start + (mask & -mask).bit_length() - 1
             self._peers.send(peer, RANGE, encode_range(Range(first, 1)))
+        return len(bits)
 
     # answering ------------------------------------------------------------------------------------
 
@@ -227,11 +224,15 @@ class Uploader:
         """
         if peer.queue_is_full:
             raise ReplicationError("the peer has more requests waiting than any honest one")
-        if self._turns.get(peer.id) is not peer:
-            self._turns[peer.id] = peer
+        self._take_place(peer)
         # A repeated id replaces the request before it, and goes to the end.
         peer.queue.pop(request.id, None)
         peer.queue[request.id] = request
+
+    def _take_place(self, peer: Peer) -> None:
+        """Among those to be answered, at the end, unless it has a place."""
+        if self._turns.get(peer.id) is not peer:
+            self._turns[peer.id] = peer
 
     def cancel(self, peer: Peer, request: int) -> None:
         """The peer no longer needs an answer."""
@@ -247,7 +248,8 @@ class Uploader:
         is_held_back = False
         for _ in range(len(self._turns)):
             id_, peer = next(iter(self._turns.items()))
-            if not peer.queue or self._peers.by_id.get(id_) is not peer:
+            waits = peer.queue or peer.wants
+            if not waits or self._peers.by_id.get(id_) is not peer:
                 del self._turns[id_]
                 continue
             # To the end, where it stays even if this turn leaves it nothing to be answered: asking
@@ -265,8 +267,11 @@ class Uploader:
 
     def _take_turn(self, peer: Peer, left: int) -> None:
         size = answers = 0
-        while peer.queue and size < _BYTES_PER_TURN and answers < left:
-            size += self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
+        while (peer.wants or peer.queue) and size < _BYTES_PER_TURN and answers < left:
+            if peer.wants:
+                size += self._show_wanted(peer, peer.wants.popleft())
+            else:
+                size += self._answer(peer, peer.queue.pop(next(iter(peer.queue))))
             answers += 1
         peer.budget.spend(answers)
         self._budget.spend(answers)
@@ -279,7 +284,7 @@ class Uploader:
         if payload is not None:
             self._peers.send(peer, DATA, payload)
             return len(payload)
-        return _NO_DATA_BYTES
+        return _SHORT_BYTES
 
     def _answer_with_block(self, request: Request) -> bytes | None:
         """The answer to the most usual request; None if this is not one, or has no such answer."""

@@ -38,6 +38,7 @@ from protocol.hypercore.prover import build_proof
 from protocol.limits import (
     MAX_BITFIELD_WORDS,
     MAX_BLOCKS_REMEMBERED_AHEAD,
+    MAX_CLAIMED_HISTORIES,
     MAX_INVALID_REQUESTS,
     MAX_QUEUED_REQUESTS,
 )
@@ -278,6 +279,78 @@ def test_requests_for_blocks_that_do_not_exist(index: int) -> None:
     puppet.heard()
     puppet.say(Request(1, 0, block=BlockRequest(index, 0)))
     assert puppet.heard() == [NoData(1, 1)]
+
+
+def test_wants_of_a_peer_that_reads_again_are_answered_a_turn_at_a_time() -> None:
+    """Their answers are much longer than they are, so all of them at once would fill the memory."""
+    node = Node(MemoryCore.writable([b""] * 8000))
+    del node.core.blocks[3]
+    node.core.contiguous_length = 3
+    puppet = Puppet(node)
+    puppet.heard()
+    node.replicator.pause(puppet.number)
+    puppet.say(*[Want(0, 8000)] * 200)
+    assert puppet.heard() == []
+    node.replicator.resume(puppet.number, 0.0)
+    size = 0
+    while (event := node.replicator.next_event()) is not None:
+        assert isinstance(event, Send)
+        size += len(event.payload)
+        node.replicator.pause(puppet.number)
+    assert 64 * 1024 <= size < 64 * 1024 + 4096
+    node.replicator.resume(puppet.number, 0.0)
+    node.settle()
+    sent = [send for send in node.sent if send.kind == BITFIELD]
+    assert size + sum(len(send.payload) for send in sent) >= 200 * 8000 // 8
+    assert not node.faults
+
+
+@pytest.mark.parametrize("length", [0, 7], ids=["that nobody can prove", "that are asked for"])
+def test_one_fork_claimed_after_the_other_costs_little(length: int) -> None:
+    honest = full_copy()
+    reader = Node(MemoryCore(honest.core.key), allow_truncation=False)
+    run(Link(honest, reader))
+    puppet = Puppet(reader)
+    for fork in range(1, 1000):
+        puppet.say(Sync(fork, length, 0, True, has_manifest=True))
+    peer = reader.replicator._peers.by_id[puppet.number]
+    asked = len(peer.requests.in_flight)
+    assert (asked, len(reader.forks)) == ((0, 64) if length == 0 else (64, 0))
+    assert len(peer.probed) == MAX_CLAIMED_HISTORIES == 64
+    assert not reader.faults
+
+
+def test_a_tree_that_shrinks_again_and_again_costs_little() -> None:
+    honest = full_copy()
+    reader = Node(MemoryCore(honest.core.key), allow_truncation=False)
+    run(Link(honest, reader))
+    puppet = Puppet(reader)
+    for _ in range(500):
+        puppet.say(Sync(0, 9, 0, True), Sync(0, 8, 0, True))
+    peer = reader.replicator._peers.by_id[puppet.number]
+    assert len(peer.requests.in_flight) == MAX_CLAIMED_HISTORIES
+    assert not reader.faults
+
+
+def test_forks_that_are_never_proven_are_forgotten_and_true_ones_followed() -> None:
+    honest = full_copy()
+    reader = Node(MemoryCore(honest.core.key))
+    link = Link(honest, reader)
+    run(link)
+    puppet = Puppet(reader)
+    puppet.heard()
+    for fork in range(1000, 2000):
+        puppet.say(Sync(fork, 7, 0, True, has_manifest=True))
+        (request,) = puppet.requests()
+        puppet.say(NoData(request.id, 1))
+    peer = reader.replicator._peers.by_id[puppet.number]
+    assert len(peer.probed) <= MAX_CLAIMED_HISTORIES
+    honest.core.truncate(5)
+    honest.replicator.core_changed(0.0)
+    honest.settle()
+    run(link)
+    assert (reader.core.head.fork, reader.core.head.length) == (1, 5)
+    assert not reader.faults
 
 
 @pytest.mark.parametrize("kind", range(10))
