@@ -112,6 +112,9 @@ MAX_BLOCKS_REMEMBERED_AHEAD = 2**15
 MIN_REQUESTS_IN_FLIGHT = 16
 MAX_REQUESTS_IN_FLIGHT = 512
 MAX_BYTES_IN_FLIGHT = 8 * 1024 * 1024
+# Answers of one peer that cannot be verified before another one has come. Honest peers answer
+# almost in order, so two windows are more than enough.
+MAX_HELD_BYTES = 2 * MAX_BYTES_IN_FLIGHT
 
 # Heads of one log that our tree does not reach or settle yet. Peers that follow the writer show one
 # each, mostly the same; only the writer itself can make more.

@@ -6,6 +6,7 @@ without a verified answer, it passes ``lost``, so that every block returns to th
 
 from __future__ import annotations
 
+from ..limits import MAX_HELD_BYTES
 from .block_proof import encode_block_request
 from .core import CoreReader
 from .heads import Heads
@@ -74,9 +75,20 @@ class Asking:
         self.lost(peer, outstanding)
 
     def hold(self, peer: Peer, held: Held) -> None:
-        """Keep an answer until the node that it leans on is stored."""
-        peer.requests.hold(held)
+        """Keep an answer until the node that it leans on is stored.
+
+        Nothing of it is verified. A peer that never sends what all lean on, and much that leans on
+        it, is asked for everything anew.
+        """
+        requests = peer.requests
+        requests.hold(held)
         self._holders[peer.id] = peer
+        if requests.held_bytes > MAX_HELD_BYTES:
+            peer.refusals += 1
+            for outstanding in list(requests.in_flight.values()):
+                if outstanding.block >= 0 and outstanding.upgrade is None:
+                    self.cancel(peer, outstanding)
+            self._return_orphans(peer)
 
     def take_ready(self) -> list[tuple[Peer, Held]]:
         """The held answers whose node is stored by now."""
@@ -197,9 +209,11 @@ class Asking:
         assert peer.said is not None
         if self.upgrading is None and not self._heads.frozen:
             self._ask_for_head(peer)
-        limit = peer.requests.window.limit
-        room = limit - peer.requests.blocks
-        if room < min(_REFILL_BLOCKS, limit // 2) and not self.scheduler.urgent:
+        room = peer.requests.room
+        if (
+            room < min(_REFILL_BLOCKS, peer.requests.window.limit // 2)
+            and not self.scheduler.urgent
+        ):
             return
         while room > 0:
             index = self._next_block(peer)

@@ -110,10 +110,12 @@ class RequestLog:
       in_flight: requests that wait for their answer, by id.
       blocks: how many of them ask for a block.
       held: answers that wait for a node, by its index.
+      held_count, held_bytes: how many they are, and their blocks together.
     """
 
     __slots__ = (
-        "_cancelled", "_expected", "_is_stale", "_next_id", "blocks", "held", "in_flight", "window",
+        "_cancelled", "_expected", "_is_stale", "_next_id", "blocks", "held", "held_bytes",
+        "held_count", "in_flight", "window",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -121,6 +123,8 @@ class RequestLog:
         self.in_flight: dict[int, Outstanding] = {}
         self.blocks = 0
         self.held: dict[int, list[Held]] = {}
+        self.held_count = 0
+        self.held_bytes = 0
         self._cancelled: dict[int, None] = {}
         self._expected: set[int] = set()
         self._is_stale = False
@@ -163,6 +167,11 @@ class RequestLog:
         outstanding.block = index
         self.blocks += 1
 
+    @property
+    def room(self) -> int:
+        """How many more blocks may be asked for; an answer that is held still takes its place."""
+        return self.window.limit - self.blocks - self.held_count
+
     def close(self, id_: int) -> Outstanding | None:
         """The answer to request ``id_`` came; None if it was cancelled or never made."""
         outstanding = self.in_flight.pop(id_, None)
@@ -199,12 +208,20 @@ class RequestLog:
     def hold(self, held: Held) -> None:
         """Keep an answer until the node it leans on is stored."""
         self.held.setdefault(held.outstanding.top, []).append(held)
+        self.held_count += 1
+        self.held_bytes += len(held.answer.value)
+
+    def _take(self, top: int) -> list[Held]:
+        taken = self.held.pop(top)
+        self.held_count -= len(taken)
+        self.held_bytes -= sum(len(held.answer.value) for held in taken)
+        return taken
 
     def take_ready(self, core: CoreReader) -> list[Held]:
         """The held answers whose node is stored by now."""
         ready: list[Held] = []
         for top in [top for top in self.held if core.node(top) is not None]:
-            ready += self.held.pop(top)
+            ready += self._take(top)
         return ready
 
     def take_orphans(self, core: CoreReader) -> list[Held]:
@@ -215,7 +232,7 @@ class RequestLog:
             if not orphans:
                 break
             for top in orphans:
-                taken += self.held.pop(top)
+                taken += self._take(top)
             self.lost()
         return taken
 
@@ -226,6 +243,7 @@ class RequestLog:
         for outstanding in list(self.in_flight.values()):
             self.cancel(outstanding)
         self.held.clear()
+        self.held_count = self.held_bytes = 0
         self.lost()
         return gone
 

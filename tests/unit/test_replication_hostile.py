@@ -38,9 +38,12 @@ from protocol.hypercore.prover import build_proof
 from protocol.limits import (
     MAX_BITFIELD_WORDS,
     MAX_BLOCKS_REMEMBERED_AHEAD,
+    MAX_BYTES_IN_FLIGHT,
     MAX_CLAIMED_HISTORIES,
+    MAX_HELD_BYTES,
     MAX_INVALID_REQUESTS,
     MAX_QUEUED_REQUESTS,
+    MAX_REQUESTS_IN_FLIGHT,
 )
 
 from ..replication_nodes import Link, MemoryCore, Node, run
@@ -303,6 +306,63 @@ def test_wants_of_a_peer_that_reads_again_are_answered_a_turn_at_a_time() -> Non
     sent = [send for send in node.sent if send.kind == BITFIELD]
     assert size + sum(len(send.payload) for send in sent) >= 200 * 8000 // 8
     assert not node.faults
+
+
+def test_large_answers_that_lean_on_one_that_never_comes_do_not_pile_up() -> None:
+    reader, puppet, honest = reader_after_head()
+    reader.want(0, None)
+    rotten = bytes(MAX_BYTES_IN_FLIGHT // 4)
+    requests = puppet.requests()
+    withheld = requests[0].block
+    asked_again, held = 0, 0
+    peer = reader.replicator._peers.by_id[puppet.number]
+    while requests:
+        for request in requests:
+            assert request.block is not None
+            if request.block != withheld and request.id in peer.requests.in_flight:
+                puppet.say(Data(request.id, 0, block=BlockPart(request.block.index, rotten)))
+                held = max(held, peer.requests.held_bytes)
+        requests = puppet.requests()
+        asked_again += 1
+    assert MAX_BYTES_IN_FLIGHT < held <= MAX_HELD_BYTES
+    assert asked_again < 40
+    assert reader.core.blocks == {}
+    # It may have been bad luck; what does not verify is never stored, and others give it.
+    assert not reader.faults
+    link = Link(honest, reader)
+    puppet.node.replicator.remove_peer(puppet.number, 0.0)
+    reader.settle()
+    run(link)
+    assert len(reader.core.blocks) == COUNT
+
+
+def test_small_answers_that_lean_on_one_that_never_comes_fill_the_window_only() -> None:
+    honest = Node(MemoryCore.writable([b"%d" % i for i in range(3000)]))
+    reader = Node(MemoryCore(honest.core.key))
+    link = Link(honest, reader)
+    run(link)
+    link.close()
+    puppet = Puppet(reader)
+    puppet.say(Sync(0, 3000, 3000, False, has_manifest=True), Range(0, 3000))
+    puppet.heard()
+    reader.want(0, None)
+    requests = puppet.requests()
+    withheld, total = requests[0].block, 0
+    while requests:
+        total += len(requests)
+        for request in requests:
+            assert request.block is not None
+            if request.block != withheld:
+                puppet.say(Data(request.id, 0, block=BlockPart(request.block.index, b"rotten")))
+        requests = puppet.requests()
+    assert total <= MAX_REQUESTS_IN_FLIGHT
+    peer = reader.replicator._peers.by_id[puppet.number]
+    assert peer.requests.room < 16
+    link = Link(honest, reader)
+    reader.replicator.remove_peer(puppet.number, 0.0)
+    reader.settle()
+    run(link)
+    assert len(reader.core.blocks) == 3000
 
 
 @pytest.mark.parametrize("length", [0, 7], ids=["that nobody can prove", "that are asked for"])
