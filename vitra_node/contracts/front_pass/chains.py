@@ -187,7 +187,10 @@ def _arguments(emitter: Emitter, node: Node) -> list[Part]:
 
 
 def unary_expression(emitter: Emitter, node: Node) -> None:
-    """An await that the tree calls void, and ``delete a?.b``, which gives true without an a."""
+    """An await that the tree calls void, and ``delete a?.b``, which gives true without an a.
+
+    ``+x`` becomes a call: the engine takes texts for numbers that are none.
+    """
     operator = node.child_by_field_name("operator")
     argument = node.child_by_field_name("argument")
     if node.start_byte in emitter.source.awaits:
@@ -197,8 +200,19 @@ def unary_expression(emitter: Emitter, node: Node) -> None:
         assert argument is not None
         emitter.copy(operator.end_byte, argument.start_byte)
         _chain(emitter, argument, "true", "delete ")
+    elif operator is not None and operator.type == "+" and _may_be_text(argument):
+        assert argument is not None
+        # A space, because the word before may end where the sign stood.
+        emitter.text(" __vitra_u(")
+        emitter.copy(operator.end_byte, argument.start_byte)
+        emitter.visit(argument)
+        emitter.text(")")
     else:
         emitter.children(node)
+
+
+def _may_be_text(node: Node | None) -> bool:
+    return node is not None and node.type not in ("number", "unary_expression")
 
 
 def binary_expression(emitter: Emitter, node: Node) -> None:

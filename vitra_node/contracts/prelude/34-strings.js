@@ -115,15 +115,18 @@ hidden(String.prototype, {
 
 // A text pattern may be empty, and `$` patterns count in the replacement.
 function replaceEvery (text, wanted, replacement) {
+  if (typeof replacement !== 'function') replacement = String(replacement)
+  chargeText(text)
+  chargeSearch(text, wanted)
   var out = ''
   var at = 0
   var step = Math.max(wanted.length, 1)
-  for (var found = text.indexOf(wanted, 0); found !== -1; found = text.indexOf(wanted, found + step)) {
-    tick()
+  for (var found = nativeIndexOf.call(text, wanted, 0); found !== -1; found = nativeIndexOf.call(text, wanted, found + step)) {
     if (found > text.length) break
     var by = typeof replacement === 'function'
       ? String(replacement(wanted, found, text))
-      : expandReplacement(String(replacement), wanted, found, text)
+      : expandReplacement(replacement, wanted, found, text)
+    charge(1 + (by.length + found - at) / CHARACTERS_PER_FUEL)
     out += text.slice(at, found) + by
     at = found + wanted.length
     if (found + step > text.length) break
@@ -132,34 +135,72 @@ function replaceEvery (text, wanted, replacement) {
 }
 
 function expandReplacement (pattern, found, at, text) {
-  if (pattern.indexOf('$') === -1) return pattern
-  return pattern.replace(/\$([$&`'])/g, function (all, kind) {
-    switch (kind) {
-      case '$': return '$'
-      case '&': return found
-      case '`': return text.slice(0, at)
-    }
-    return text.slice(at + found.length)
+  if (nativeIndexOf.call(pattern, '$') === -1) return pattern
+  return nativeReplace.call(pattern, /\$([&$`'])/g, function (all, kind) {
+    var by = kind === '$' ? '$' : kind === '&' ? found : kind === '`' ? text.slice(0, at) : text.slice(at + found.length)
+    // Few characters can become very many, and they take memory before they are a text.
+    charge(1 + by.length / SEARCHED_CHARACTERS_PER_FUEL)
+    return by
   })
 }
 
+// The engine compares what is searched for at every place that begins like it, some two thousand
+// characters in the time of a unit of fuel.
+var COMPARED_CHARACTERS_PER_FUEL = 2048
+
+function chargeSearch (text, wanted) {
+  charge((wanted.length + 1) / CHARACTERS_PER_FUEL)
+  charge(Math.max(text.length - wanted.length, 0) * wanted.length / COMPARED_CHARACTERS_PER_FUEL)
+}
+
+function replaceOnce (text, wanted, replacement) {
+  if (typeof replacement !== 'function') replacement = String(replacement)
+  var found = nativeIndexOf.call(text, wanted)
+  if (found === -1) return text
+  var by = typeof replacement === 'function'
+    ? String(replacement(wanted, found, text))
+    : expandReplacement(replacement, wanted, found, text)
+  boundText(text.length + by.length)
+  return text.slice(0, found) + by + text.slice(found + wanted.length)
+}
+
+var SEARCHES = ['indexOf', 'lastIndexOf', 'split', 'startsWith', 'endsWith']
+
 ;['split', 'replace', 'match', 'search', 'indexOf', 'lastIndexOf', 'toLowerCase', 'toUpperCase',
-  'concat'
+  'concat', 'startsWith', 'endsWith'
 ].forEach(function (name) {
   var native = String.prototype[name]
   var isCase = name === 'toLowerCase' || name === 'toUpperCase'
   var takesPattern = name === 'match' || name === 'search'
-  var method = function (a) {
+  var takesText = SEARCHES.indexOf(name) !== -1
+  var method = function (a, b) {
     var text = thisText(this)
-    chargeText(text)
+    if (name !== 'startsWith' && name !== 'endsWith') chargeText(text)
     if (name === 'split' || isRegExp(a)) charge(text.length / SEARCHED_CHARACTERS_PER_FUEL)
     if (isCase && nativeTest.call(CASED_PAIRS, text)) {
       throw new RangeError(name + ' of characters beyond U+FFFF is not available in contracts')
     }
     if (takesPattern && !isRegExp(a)) a = new RegExp(a)
     if (name === 'match' && !a.global) return execPattern(a, text)
-    var known = isRegExp(a) ? patternOf(a) : undefined
-    if (known !== undefined && name in ofPattern) return ofPattern[name](text, a, arguments[1])
+    if (isRegExp(a)) {
+      var known = patternOf(a)
+      if (known !== undefined && name in ofPattern) return ofPattern[name](text, a, b)
+      // What the engine puts in for $ is not paid for.
+      if (name === 'replace' && typeof b !== 'function') {
+        b = String(b)
+        return nativeIndexOf.call(b, '$') === -1 ? native.call(text, a, b) : ofPattern.replace(text, a, b)
+      }
+    } else if (name === 'replace') {
+      a = String(a)
+      chargeSearch(text, a)
+      return replaceOnce(text, a, b)
+    } else if (takesText && (name !== 'split' || a !== undefined)) {
+      if (name === 'split' && b !== undefined) b = b >>> 0
+      a = String(a)
+      if (name === 'startsWith' || name === 'endsWith') charge((a.length + 1) / CHARACTERS_PER_FUEL)
+      else chargeSearch(text, a)
+      return arguments.length > 1 ? native.call(text, a, b) : native.call(text, a)
+    }
     return takesPattern ? native.call(text, a) : native.apply(text, arguments)
   }
   defineProperty(method, 'name', { value: name, configurable: true })

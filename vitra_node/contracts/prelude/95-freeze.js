@@ -60,7 +60,8 @@ freezeAll(modules)
 freezeAll(tx)
 freezeAll(emit)
 ;[tick, charge, caught, asyncCall, asyncApply, awaitValue, generatorCall, yieldValue, yieldAll, forAwait,
-  usedTooEarly, withPrototype, requireModule, passLine, literalPattern
+  usedTooEarly, withPrototype, requireModule, passLine, literalPattern,
+  numberOf
 ].forEach(freezeAll)
 freezeAll(GLOBAL)
 Object.freeze(GLOBAL)

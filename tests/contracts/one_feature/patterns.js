@@ -1,4 +1,4 @@
-// One-feature programs with regular expressions beyond ES5; see snippets.js.
+// One-feature programs with regular expressions beyond ES5; see snippets.py.
 
 //# group_names
 const m = /(?<y>\d{4})-(?<m>\d\d)(?<z>z)?/.exec('on 2022-07'); return [m.groups.y, m.groups.m, 'z' in m.groups, m.groups.z === undefined, Object.getPrototypeOf(m.groups) === null, Object.keys(m), m.index]
