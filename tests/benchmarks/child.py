@@ -27,6 +27,7 @@ STEPS: dict[str, Callable[..., Awaitable[None]]] = {
     "database-verify": database.verify,
     "database-verify-jobs": database.verify_jobs,
     "database-call": database.call,
+    "database-prove": database.prove,
     "udx-receiver": network.serve_udx,
     "udx-sender": network.send_udx,
     "dht-server": network.serve_dht,
