@@ -36,6 +36,10 @@ class SimulatedDisk(MemoryEnvironment):
         self._cut_at = self.writes + after
         self._cut = then
 
+    def keep_power(self) -> None:
+        """Forget that it was to be lost."""
+        self._cut_at = -1
+
     def write(self, batches: Sequence[Writes]) -> None:
         """See ``Environment``."""
         if self.writes == self._cut_at:

@@ -23,9 +23,9 @@ class Host:
     Attributes:
       name: unique in the run.
       world: give it to the node's code.
-      disk: give it to ``Corestore.open``; stays when the host crashes.
-      primary_key: for the store on that disk.
+      disk: of that world; stays when the host crashes.
       running: whether its life goes on.
+      crashes: how often it ended without a goodbye.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class Host:
         self.place = place
         self.world = world
         self.disk = disk
-        self.primary_key = world.random_bytes(32)
         self.running = False
+        self.crashes = 0
         self._network = network
         self._listeners = listeners
         self._journal = journal
@@ -100,6 +100,7 @@ class Host:
     def crash(self) -> None:
         """End it at once; nothing leaves it any more."""
         self.note("crash")
+        self.crashes += 1
         self._crashed = True
         self._go_dark()
         self._scope.cancel()

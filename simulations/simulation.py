@@ -61,8 +61,8 @@ class Simulation:
         address = _public(number) if nat is None else f"192.168.{number >> 8}.{number & 255}"
         place = self.network.connect(address, nat)
         dice = self.chance(name)
-        world = SimulatedWorld(place, self.network, self._listeners, dice)
         disk = SimulatedDisk(self.chance(f"{name}/disk"))
+        world = SimulatedWorld(place, self.network, self._listeners, dice, disk)
         return Host(name, place, world, disk, self.network, self._listeners, self.journal)
 
     def nat(self, kind: NatKind) -> Nat | None:

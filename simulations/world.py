@@ -9,8 +9,10 @@ import trio
 from vitra_node.config import Address
 from vitra_node.net.errors import ConnectionFailed
 from vitra_node.net.udp import DatagramSocket
+from vitra_node.storage.disk import Disk
 from vitra_node.world import TakeStream
 
+from .disk import SimulatedDisk
 from .network.network import Network, Place
 from .network.streams import Listeners
 
@@ -23,12 +25,21 @@ class SimulatedWorld:
 
     Attributes:
       clock_error: how far this host's date is off, in seconds.
+      disk: what its stores are kept on, through every crash.
     """
 
     is_virtual = True
 
-    def __init__(self, place: Place, network: Network, listeners: Listeners, dice: Random) -> None:
+    def __init__(
+        self,
+        place: Place,
+        network: Network,
+        listeners: Listeners,
+        dice: Random,
+        disk: SimulatedDisk,
+    ) -> None:
         self.clock_error = 0.0
+        self.disk = Disk(disk, dice.randbytes(32))
         self._place = place
         self._network = network
         self._listeners = listeners

@@ -2,8 +2,8 @@
 
 The node's code asks a ``World`` for these and no module for itself, so the same code runs over a
 simulated one (``simulations/``), where a seed decides everything. The clock that code waits by is
-trio's (``trio.current_time``), which a simulation replaces; the disk is given to
-``Corestore.open``.
+trio's (``trio.current_time``), which a simulation replaces; a simulated world has a disk as well
+(``storage.disk``).
 """
 
 from __future__ import annotations

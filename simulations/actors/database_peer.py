@@ -27,12 +27,13 @@ export const apply = {
 
 
 class DatabasePeer:
-    """Keeps a copy in memory, or makes the database, for as long as its host runs.
+    """Makes the database or joins it, and goes on with what is on its disk after every crash.
 
     Attributes:
       database: while its host runs.
-      validated: how many operations its monitor has verified in this life.
-      accusations: what monitors found wrong, over all lives.
+      validated: up to how many operations its monitor has verified.
+      accusations: what its monitor found wrong, over all lives.
+      published: values whose call returned, in order; they are durable.
     """
 
     def __init__(
@@ -42,30 +43,38 @@ class DatabasePeer:
         key: bytes | None,
         *,
         monitors: bool = False,
+        path: str = "",
     ) -> None:
-        """``key`` of the database; None to make one, and be its executor."""
+        """``key`` of the database; None to make one, and be its executor. ``path``: to write to."""
         self.host = host
+        self.path = path
         self.database: Database | None = None
         self.validated = 0
         self.accusations: list[str] = []
+        self.published: list[str] = []
         self._bootstrap = bootstrap
         self._key = key
         self._monitors = monitors
+        self._wanted: list[str] = []
+        self._attempts = 0
         self._up = trio.Event()
         self._news = trio.Event()
 
     async def life(self, host: Host) -> None:
         """See ``Host.run``."""
-        self.validated = 0
         async with self._open() as database:
+            self._key = database.key
             await database.swarm(self._bootstrap, host=host.address)
+            for oplog in database.oplogs:
+                if database.local_oplog is None and oplog.writable:
+                    await database.set_local_oplog(oplog.key)
             self.database = database
             self._up.set()
             try:
-                if self._monitors:
-                    await self._watch(database)
-                else:
-                    await trio.sleep_forever()
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write, database)
+                    if self._monitors:
+                        nursery.start_soon(self._watch, database)
             finally:
                 self.database = None
                 self._up = trio.Event()
@@ -84,8 +93,34 @@ class DatabasePeer:
                     self.host.note("validated", operations=event.operations)
                 elif isinstance(event, ViolationFound | ForkFound):
                     self.accusations.append(repr(event))
-                self._news.set()
-                self._news = trio.Event()
+                self._tell()
+
+    async def _write(self, database: Database) -> None:
+        while True:
+            while not self._wanted:
+                await self._news.wait()
+            # A crash can leave open whether one was published, so no two are alike.
+            self._attempts += 1
+            value = f"{self._wanted[0]}/{self._attempts}"
+            transaction = await database.call("put", {"path": self.path, "value": value})
+            self.published.append(value)
+            del self._wanted[0]
+            self._tell()
+            await transaction.when_processed()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = trio.Event()
+
+    def write(self, values: list[str]) -> None:
+        """Write these one after the other, each once the one before was executed."""
+        self._wanted += values
+        self._tell()
+
+    async def wait_written(self) -> None:
+        """Return when all that was to be written has been published."""
+        while self._wanted:
+            await self._news.wait()
 
     async def wait_up(self) -> Database:
         """The database, once it is open."""

@@ -38,9 +38,7 @@ class LogWriter:
         """See ``Host.run``."""
         world = host.world
         async with (
-            Corestore.open(
-                None, environment=host.disk, primary_key=host.primary_key, world=world
-            ) as store,
+            Corestore.open(None, world=world) as store,
             DHT.open(self._bootstrap, host.address, world=world) as dht,
             dht.listen(self.key_pair) as server,
             trio.open_nursery() as nursery,
@@ -83,9 +81,7 @@ class LogReader:
         """See ``Host.run``."""
         world = host.world
         async with (
-            Corestore.open(
-                None, environment=host.disk, primary_key=host.primary_key, world=world
-            ) as store,
+            Corestore.open(None, world=world) as store,
             DHT.open(self._bootstrap, host.address, world=world) as dht,
         ):
             self.core = await store.get(key=self._log)

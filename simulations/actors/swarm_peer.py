@@ -38,9 +38,7 @@ class SwarmPeer:
     async def life(self, host: Host) -> None:
         """See ``Host.run``."""
         world = host.world
-        async with Corestore.open(
-            None, environment=host.disk, primary_key=host.primary_key, world=world
-        ) as store:
+        async with Corestore.open(None, world=world) as store:
             await self._take_part(store, host)
 
     async def _take_part(self, store: Corestore, host: Host) -> None:

@@ -8,7 +8,6 @@ which a DHT has no defence: who was told the address of a peer reads the log all
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from math import ceil
 from random import Random
 
@@ -211,7 +210,10 @@ class DirectLog:
 
     async def life(self, host: Host) -> None:
         """See ``Host.run``."""
-        async with store_of(host) as store, direct_peers(store, world=host.world) as direct:
+        async with (
+            Corestore.open(None, world=host.world) as store,
+            direct_peers(store, world=host.world) as direct,
+        ):
             core = await store.get(name="log")
             await core.append(self.blocks)
             self.key, self.discovery_key = core.key, core.discovery_key
@@ -229,7 +231,10 @@ class DirectLog:
 
         async def life(host: Host) -> None:
             nonlocal read
-            async with store_of(host) as store, direct_peers(store, world=host.world) as direct:
+            async with (
+                Corestore.open(None, world=host.world) as store,
+                direct_peers(store, world=host.world) as direct,
+            ):
                 core = await store.get(key=self.key)
                 await direct.connect(self.address)
                 with trio.move_on_after(PIN_SECONDS):
@@ -238,13 +243,6 @@ class DirectLog:
 
         await host.run(life)
         return read
-
-
-def store_of(host: Host) -> AbstractAsyncContextManager[Corestore]:
-    """The one on its disk."""
-    return Corestore.open(
-        None, environment=host.disk, primary_key=host.primary_key, world=host.world
-    )
 
 
 async def eclipse(simulation: Simulation, nodes: list[DhtNode], conspiracy: Conspiracy) -> None:

@@ -19,6 +19,7 @@ from ..progress import Progress
 from ..world import REAL_WORLD, World
 from .backup import BackupReport, write_store
 from .committer import Committer, open_committer
+from .disk import Disk, HasDisk
 from .environment import Environment, check_schema
 from .errors import KeyFileError, StorageError
 from .hypercore import Hypercore
@@ -79,15 +80,13 @@ class Corestore:
         *,
         primary_key: bytes | None = None,
         passphrase: Passphrase | None = None,
-        environment: Environment | None = None,
         world: World = REAL_WORLD,
     ) -> AsyncIterator[Corestore]:
         """Open the store in a directory, and create it if it is not there; None for memory.
 
         ``primary_key`` (32 bytes) is for a store that is created; else it has to be the same.
-        ``passphrase`` is asked for when the primary key of the store is sealed. With ``path`` None,
-        ``environment`` takes the place of fresh memory (a simulated disk, say), and the key pairs
-        of names follow ``primary_key``.
+        ``passphrase`` is asked for when the primary key of the store is sealed. With ``path`` None
+        and a ``world`` that has a disk the store is kept there, with the key of that disk.
 
         Resource handling:
           Holds the lock of the directory, one file map, one task and one thread. On leaving,
@@ -102,11 +101,12 @@ class Corestore:
         if primary_key is not None and len(primary_key) != KEY_BYTES:
             raise KeyFileError(f"a primary key has {KEY_BYTES} bytes, not {len(primary_key)}")
         directory = None if path is None else Path(path)
+        environment: Environment
         lock = None if directory is None else _hold(directory)
         try:
             if directory is None:
-                primary_key = primary_key or world.random_bytes(KEY_BYTES)
-                environment = environment or MemoryEnvironment()
+                fresh = Disk(MemoryEnvironment(), primary_key or world.random_bytes(KEY_BYTES))
+                environment, primary_key = world.disk if isinstance(world, HasDisk) else fresh
                 check_schema(environment)
             else:
                 primary_key = _primary_key(directory, primary_key, passphrase, world)
