@@ -84,6 +84,11 @@ serve({
     return { core: cores.add(core), key: hex(core.key), discoveryKey: hex(core.discoveryKey), length: core.length }
   },
 
+  async append ({ core, text }) {
+    await cores.get(core).append(Buffer.from(text))
+    return {}
+  },
+
   // Everything up to a length, from whoever has it.
   async read ({ core, length }) {
     const blocks = []
