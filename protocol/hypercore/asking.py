@@ -44,6 +44,7 @@ class Asking:
     Attributes:
       scheduler: what is wanted, and which blocks are in flight.
       upgrading: the one upgrade in flight, and who was asked.
+      no_heads: a head that is being written here comes first.
     """
 
     def __init__(self, core: CoreReader, peers: Peers, heads: Heads) -> None:
@@ -55,6 +56,7 @@ class Asking:
         self._seen_version = 0
         self.scheduler = BlockScheduler(core)
         self.upgrading: tuple[Peer, Outstanding] | None = None
+        self.no_heads = False
 
     # ends -----------------------------------------------------------------------------------------
 
@@ -207,7 +209,7 @@ class Asking:
         if not peer.is_source or peer.refusals >= MAX_REFUSALS:
             return
         assert peer.said is not None
-        if self.upgrading is None and not self._heads.frozen:
+        if self.upgrading is None and not self.no_heads and not self._heads.frozen:
             self._ask_for_head(peer)
         room = peer.requests.room
         if (

@@ -228,6 +228,9 @@ class Replicator:
     def core_changed(self, now: float) -> None:
         """The log changed by another way than a ``Verified``: appended, truncated, filled."""
         self._enter(now)
+        if self._asking.no_heads:
+            self._asking.no_heads = False
+            self._asking.scheduler.version += 1
         before, fork = self._contiguous, self._head.fork
         self._notice_change(self._core.head.length)
         if self._contiguous > before:
@@ -236,6 +239,17 @@ class Replicator:
         elif self._contiguous < before and fork == self._head.fork:
             self._uploader.blocks_cleared(self._contiguous, before)
             self._asking.scheduler.rewind(self._contiguous)
+
+    def not_stored(self) -> None:
+        """Instead of storing the change of the last ``Verified``: what is written here comes first.
+
+        Heads are asked for again after ``core_changed``, what else it brought at once.
+        """
+        change, self._applying = self._applying, None
+        assert change is not None
+        self._asking.no_heads = True
+        for index, _ in change.blocks:
+            self._asking.scheduler.returned(index)
 
     def _notice_change(self, truncated_to: int) -> None:
         """Compare the log with what it was, and tell everybody what is new."""

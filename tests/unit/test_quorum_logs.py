@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import threading
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import manifest_key, multi_signer_manifest
-from protocol.hypercore.core import TreeHead
+from protocol.hypercore.core import EMPTY_HEAD, TreeHead
 from protocol.hypercore.merkle import append_blocks, assemble_head, head_at, sign_partial
 from vitra_node import Corestore
+from vitra_node.storage.environment import Writes
 from vitra_node.storage.errors import BlockOutOfRange, NotWritable
 from vitra_node.storage.fsck import check_directory
+from vitra_node.storage.memory_environment import MemoryEnvironment
+
+from .test_corestore_replication import connected
 
 PAIRS = [KeyPair.from_seed(bytes([seed]) * 32) for seed in (1, 2, 3)]
 MANIFEST = multi_signer_manifest(tuple(pair.public_key for pair in PAIRS), quorum=2)
@@ -28,6 +39,17 @@ def signed(before: TreeHead, blocks: list[bytes], pairs: list[KeyPair]) -> TreeH
 def with_signatures(head: TreeHead, pairs: list[KeyPair]) -> TreeHead:
     partials = [sign_partial(MANIFEST, KEY, pair, head) for pair in pairs]
     return assemble_head(MANIFEST, KEY, head, partials)
+
+
+def limited(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """A test that would wait for ever where replication ended."""
+
+    @functools.wraps(test)
+    async def run(*args: Any, **named: Any) -> None:
+        with trio.fail_after(60):
+            await test(*args, **named)
+
+    return run
 
 
 async def test_a_quorum_appends_and_what_it_signed_is_durable(tmp_path: Path) -> None:
@@ -62,8 +84,92 @@ async def test_less_than_a_quorum_appends_nothing() -> None:
                 await core.append_signed(blocks, head)
         assert core.length == 0
         assert await core.append_signed(b"a", good) == 1
+        # Once more changes nothing; a quorum is needed all the same.
+        assert await core.append_signed(b"a", good) == 1
+        with pytest.raises(NotWritable, match="not signed"):
+            await core.append_signed(b"a", damaged)
         with pytest.raises(NotWritable, match="not the head"):
-            await core.append_signed(b"a", good)
+            await core.append_signed(b"b", good)
+        assert core.head == good
+
+
+@limited
+async def test_every_signer_hands_in_what_all_agreed_on(tmp_path: Path) -> None:
+    """At the same time, or when a peer has brought it already, with or without its blocks."""
+    before, steps = EMPTY_HEAD, []
+    for number in range(30):
+        blocks = [b"%d of step %d" % (i, number) for i in range(number % 4 + 1)]
+        before = signed(before, blocks, PAIRS[:2])
+        steps.append((blocks, before))
+    async with Corestore.open(tmp_path / "one") as one, Corestore.open(tmp_path / "two") as two:
+        logs = [await store.get(manifest=MANIFEST) for store in (one, two)]
+        async with connected(one, two):
+            for number, (blocks, head) in enumerate(steps):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(logs[0].append_signed, blocks, head)
+                    if number % 3 == 0:
+                        await logs[1].wait_for_length(head.length)
+                    elif number % 3 == 1:
+                        await logs[1].get(head.length - 1)
+                    nursery.start_soon(logs[1].append_signed, blocks, head)
+                assert [log.head for log in logs] == [head, head]
+                assert [log.contiguous_length for log in logs] == [head.length] * 2
+            assert [log.peer_count for log in logs] == [1, 1]
+        expected = [block for blocks, _ in steps for block in blocks]
+        for log in logs:
+            assert [await log.get(i) for i in range(log.length)] == expected
+            # What is there is not taken for what is not.
+            with pytest.raises(NotWritable):
+                await log.append_signed([b"another"], steps[-1][1])
+    for name in ("one", "two"):
+        assert list(check_directory(tmp_path / name)) == []
+
+
+class SlowEnvironment(MemoryEnvironment):
+    """Writes in a thread of its own, and waits there while ``gate`` is not set."""
+
+    waits_for_disk = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def write(self, batches: Sequence[Writes]) -> None:
+        assert self.gate.wait(60)
+        super().write(batches)
+
+
+@limited
+async def test_a_peer_that_is_faster_is_waited_for_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    environment = SlowEnvironment()
+    async with contextlib.AsyncExitStack() as stack:
+        fast = await stack.enter_async_context(Corestore.open(None))
+        monkeypatch.setattr("vitra_node.storage.corestore.MemoryEnvironment", lambda: environment)
+        slow = await stack.enter_async_context(Corestore.open(None))
+        ahead, behind = await fast.get(manifest=MANIFEST), await slow.get(manifest=MANIFEST)
+        async with connected(fast, slow), trio.open_nursery() as nursery:
+            for number in range(3):
+                blocks = [b"%d" % number] * 2
+                head = signed(behind.head, blocks, PAIRS[:2])
+                environment.gate.clear()
+                nursery.start_soon(behind.append_signed, blocks, head)
+                # The peer has this head, and one more, while the first is being written here.
+                await ahead.append_signed(blocks, head)
+                more = [b"and %d" % number]
+                newest = signed(head, more, PAIRS[1:])
+                await ahead.append_signed(more, newest)
+                while behind.remote_length < newest.length:
+                    await trio.lowlevel.checkpoint()
+                await trio.testing.wait_all_tasks_blocked()
+                assert behind.length == head.length - 2
+                environment.gate.set()
+                await behind.wait_for_length(newest.length)
+                await behind.download()
+                assert behind.head == newest
+            assert behind.peer_count == 1
 
 
 async def test_a_quorum_truncates_and_goes_on(tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ class CoreStorage:
         nodes, tip = append_blocks(self._tip, blocks)
         if replace(tip, signature=head.signature) != head:
             raise NotWritable("this is not the head of these blocks behind those of the log")
-        self._check_signed(head)
+        self.check_signed(head)
         size_bytes = sum(map(len, blocks)) + _ROW_BYTES * (len(nodes) + len(blocks))
         gathering = self._enlist(size_bytes)
         rows = rows_of(self._number, nodes, self._tip.length, blocks)
@@ -334,7 +334,7 @@ class CoreStorage:
           NotWritable: ``head`` is not signed as the manifest demands; nothing was staged.
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
-        self._check_signed(head)
+        self.check_signed(head)
         return self._stage_shorter(head)
 
     def _stage_shorter(self, head: TreeHead) -> Round:
@@ -359,8 +359,8 @@ class CoreStorage:
         if not self.can_sign:
             raise NotWritable("this store cannot sign for this log")
 
-    def _check_signed(self, head: TreeHead) -> None:
-        # Its roots are ours, so key, manifest and signature are all there is to check.
+    def check_signed(self, head: TreeHead) -> None:
+        """Raise NotWritable if a head with roots of ours is not signed as the manifest demands."""
         manifest = self.manifest
         if (
             manifest is None

@@ -182,7 +182,7 @@ class Hypercore:
         ``head`` is the one behind these blocks with the signatures of a quorum: of
         ``append_blocks``, ``sign_partial`` of each signer, and ``assemble_head``, all in
         ``protocol.hypercore.merkle``. No key is needed here. Blocks are stored as given, so those
-        of an encrypted log have to be encrypted.
+        of an encrypted log have to be encrypted. What a peer has brought before is completed.
 
         Raises:
           NotWritable: the head is not what these blocks lead to from here, or lacks signatures.

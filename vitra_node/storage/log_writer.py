@@ -15,11 +15,11 @@ import trio
 
 from protocol.crypto.keys import Signer
 from protocol.errors import LocalProtocolError
-from protocol.hypercore.core import TreeHead
-from protocol.hypercore.merkle import head_at
+from protocol.hypercore.core import CoreChange, TreeHead
+from protocol.hypercore.merkle import append_blocks, head_at, roots_at
 from protocol.limits import MAX_BLOCK_BYTES
 
-from .committer import Committer
+from .committer import Committer, Round
 from .core_storage import CoreStorage
 from .errors import BlockOutOfRange, NotWritable
 from .given_blocks import as_blocks
@@ -77,8 +77,27 @@ class LogWriter:
             self.heads.check_writing()
         while self._truncating is not None:
             await self._truncating.wait()
-        await self._storage.stage_signed(new, head).wait()
+        gathering = self._complete(new, head) or self._storage.stage_signed(new, head)
+        await gathering.wait()
         return head.length
+
+    def _complete(self, blocks: list[bytes], head: TreeHead) -> Round | None:
+        """Store the blocks of a head that a peer has brought before; None if the log ends before.
+
+        Every signer may hand in what all have agreed on, and replicates it as well.
+        """
+        storage, start = self._storage, head.length - len(blocks)
+        if head.fork != storage.head.fork or not 0 <= start < head.length <= storage.head.length:
+            return None
+        before, there = roots_at(storage, start), roots_at(storage, head.length)
+        if before is None or there is None:
+            return None
+        size_bytes = sum(root.size for root in before)
+        nodes, made = append_blocks(TreeHead(start, size_bytes, head.fork, before, None), blocks)
+        if replace(made, signature=head.signature) != head or made.roots != there:
+            return None
+        storage.check_signed(head)
+        return storage.apply(CoreChange(nodes, list(enumerate(blocks, start))))
 
     # Truncating -----------------------------------------------------------------------------------
 

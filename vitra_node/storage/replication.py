@@ -13,7 +13,7 @@ from protocol.hypercore.replicator import Replicator
 
 from ..net.peer_sink import PeerSink
 from .core_storage import CoreStorage
-from .errors import StorageError
+from .errors import StorageError, WriterConflict
 from .log_heads import LogHeads
 
 
@@ -206,7 +206,11 @@ class CoreReplication:
     def _apply(self, event: Verified) -> None:
         try:
             self._storage.apply(event.change)
-        except StorageError:
+        except StorageError as error:
+            if isinstance(error, WriterConflict) and not self._storage.can_sign:
+                # The signers agreed on a head that is being written: the peer may just be faster.
+                self._replicator.not_stored()
+                return
             # The store takes nothing any more, or we are writing this log ourselves: what
             # peers send has no place to go, so the log is not replicated further.
             self.close()
