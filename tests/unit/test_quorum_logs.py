@@ -20,7 +20,7 @@ from protocol.hypercore.core import EMPTY_HEAD, TreeHead
 from protocol.hypercore.merkle import append_blocks, assemble_head, head_at, sign_partial
 from vitra_node import Corestore
 from vitra_node.storage.environment import Writes
-from vitra_node.storage.errors import BlockOutOfRange, NotWritable
+from vitra_node.storage.errors import BlockOutOfRange, LogViolated, NotWritable
 from vitra_node.storage.fsck import check_directory
 from vitra_node.storage.memory_environment import MemoryEnvironment
 
@@ -50,6 +50,11 @@ def limited(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Non
             await test(*args, **named)
 
     return run
+
+
+may_be_truncated = pytest.mark.parametrize(
+    "allow_truncation", [True, False], ids=["may be truncated", "may never be"]
+)
 
 
 async def test_a_quorum_appends_and_what_it_signed_is_durable(tmp_path: Path) -> None:
@@ -93,8 +98,11 @@ async def test_less_than_a_quorum_appends_nothing() -> None:
         assert core.head == good
 
 
+@may_be_truncated
 @limited
-async def test_every_signer_hands_in_what_all_agreed_on(tmp_path: Path) -> None:
+async def test_every_signer_hands_in_what_all_agreed_on(
+    tmp_path: Path, allow_truncation: bool
+) -> None:
     """At the same time, or when a peer has brought it already, with or without its blocks."""
     before, steps = EMPTY_HEAD, []
     for number in range(30):
@@ -102,7 +110,10 @@ async def test_every_signer_hands_in_what_all_agreed_on(tmp_path: Path) -> None:
         before = signed(before, blocks, PAIRS[:2])
         steps.append((blocks, before))
     async with Corestore.open(tmp_path / "one") as one, Corestore.open(tmp_path / "two") as two:
-        logs = [await store.get(manifest=MANIFEST) for store in (one, two)]
+        logs = [
+            await store.get(manifest=MANIFEST, allow_truncation=allow_truncation)
+            for store in (one, two)
+        ]
         async with connected(one, two):
             for number, (blocks, head) in enumerate(steps):
                 async with trio.open_nursery() as nursery:
@@ -125,6 +136,23 @@ async def test_every_signer_hands_in_what_all_agreed_on(tmp_path: Path) -> None:
         assert list(check_directory(tmp_path / name)) == []
 
 
+async def test_what_signers_agreed_on_is_stored_when_newer_heads_were_shown() -> None:
+    """Only a log that was signed in two histories is written no more."""
+    async with Corestore.open(None) as store:
+        core = await store.get(manifest=MANIFEST, allow_truncation=False)
+        first = signed(core.head, [b"a"], PAIRS[:2])
+        second = signed(first, [b"b"], PAIRS[1:])
+        assert core.heads is not None
+        core.heads.see_untrusted(second, MANIFEST)
+        assert await core.append_signed(b"a", first) == 1
+        assert await core.append_signed(b"b", second) == 2
+        assert core.heads.proof is None
+        core.heads.see_untrusted(signed(first, [b"c"], PAIRS[:2]), MANIFEST)
+        assert core.heads.proof is not None
+        with pytest.raises(LogViolated):
+            await core.append_signed(b"d", signed(second, [b"d"], PAIRS[:2]))
+
+
 class SlowEnvironment(MemoryEnvironment):
     """Writes in a thread of its own, and waits there while ``gate`` is not set."""
 
@@ -140,16 +168,20 @@ class SlowEnvironment(MemoryEnvironment):
         super().write(batches)
 
 
+@may_be_truncated
 @limited
 async def test_a_peer_that_is_faster_is_waited_for_and_kept(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, allow_truncation: bool
 ) -> None:
     environment = SlowEnvironment()
     async with contextlib.AsyncExitStack() as stack:
         fast = await stack.enter_async_context(Corestore.open(None))
         monkeypatch.setattr("vitra_node.storage.corestore.MemoryEnvironment", lambda: environment)
         slow = await stack.enter_async_context(Corestore.open(None))
-        ahead, behind = await fast.get(manifest=MANIFEST), await slow.get(manifest=MANIFEST)
+        ahead, behind = [
+            await store.get(manifest=MANIFEST, allow_truncation=allow_truncation)
+            for store in (fast, slow)
+        ]
         async with connected(fast, slow), trio.open_nursery() as nursery:
             for number in range(3):
                 blocks = [b"%d" % number] * 2

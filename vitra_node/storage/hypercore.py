@@ -186,7 +186,7 @@ class Hypercore:
 
         Raises:
           NotWritable: the head is not what these blocks lead to from here, or lacks signatures.
-          LogViolated, WriterConflict, BlockTooLarge, StoreReadOnly, StoreClosed: see ``append``.
+          LogViolated, BlockTooLarge, StoreReadOnly, StoreClosed: see ``append``.
         """
         self._check_open()
         return await self._writer.append_signed(blocks, head)

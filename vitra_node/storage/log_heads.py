@@ -113,14 +113,18 @@ class LogHeads:
           LogViolated: that has happened already.
           WriterConflict: a peer has shown a head of this log that we do not remember.
         """
-        if self.proof is not None:
-            raise LogViolated(f"log {self.key.hex()} was signed in two histories")
+        self.check_sound()
         longest = max((head.length for head in self.ahead), default=0)
         if longest > self._storage.tip.length:
             raise WriterConflict(
                 f"a peer has {longest} blocks of log {self.key.hex()}, signed with the key that is "
                 f"here, where {self._storage.tip.length} are known"
             )
+
+    def check_sound(self) -> None:
+        """Raise LogViolated if the log was signed in two histories, whoever signs what is new."""
+        if self.proof is not None:
+            raise LogViolated(f"log {self.key.hex()} was signed in two histories")
 
     # What is seen ---------------------------------------------------------------------------------
 

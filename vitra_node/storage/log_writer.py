@@ -74,7 +74,8 @@ class LogWriter:
         """As ``Hypercore.append_signed``."""
         new = as_blocks(blocks, MAX_BLOCK_BYTES)
         if self.heads is not None:
-            self.heads.check_writing()
+            # A peer may have shown a newer head already: the signers answer for what they sign.
+            self.heads.check_sound()
         while self._truncating is not None:
             await self._truncating.wait()
         gathering = self._complete(new, head) or self._storage.stage_signed(new, head)
