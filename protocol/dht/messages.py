@@ -58,6 +58,10 @@ class Command(IntEnum):
     PLUGIN = 10
 
 
+# What a relay answers only when another node has answered it.
+PASSED_ON = frozenset((Command.PEER_HANDSHAKE, Command.PEER_HOLEPUNCH))
+
+
 class ErrorCode(IntEnum):
     """What a response may say went wrong; peers may use further numbers."""
 

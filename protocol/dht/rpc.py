@@ -22,6 +22,7 @@ from .delayed import DelayedReplies
 from .events import Event
 from .later import Later
 from .messages import (
+    PASSED_ON,
     ErrorCode,
     Internal,
     Request,
@@ -210,8 +211,11 @@ class Rpc:
         packet = Request(tid, to, internal, command, sender, token, target, value)
 
         def failed() -> None:
-            # A puncher's socket may be what the NAT does not let through.
-            if out < FIRST_FREE_SOCKET:
+            if not internal and command in PASSED_ON:
+                # Perhaps it is not the relay that is silent.
+                self.upkeep.down_hint(to)
+            elif out < FIRST_FREE_SOCKET:
+                # A puncher's socket may be what the NAT does not let through.
                 self.table.remove(node_id(to))
             on_failure()
 

@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
+from protocol.crypto.keys import KeyPair
 from protocol.dht.addresses import Address, encode_address, node_id
-from protocol.dht.events import BecameEphemeral, BecamePersistent, Ready
+from protocol.dht.events import Announced, BecameEphemeral, BecamePersistent, ConnectFailed, Ready
 from protocol.dht.messages import (
     Command,
     ErrorCode,
@@ -206,6 +207,24 @@ def test_who_names_a_dead_node_hears_of_it() -> None:
     for host in hosts:
         if host.address in hints:
             assert dead.address not in host.node.nodes
+
+
+def test_a_relay_is_not_blamed_for_a_server_that_is_silent() -> None:
+    network = build(17, 6)
+    client, server, *_ = list(network.hosts.values())[2:]
+    key_pair = KeyPair.from_seed(b"\x08" * 32)
+    server.node.listen(key_pair, network.now)
+    network.pump(server)
+    network.run_until(lambda: bool(server.of(Announced)))
+    server.alive = False
+    client.node.connect(KeyPair.from_seed(b"\x09" * 32), key_pair.public_key, 7, network.now)
+    network.pump(client)
+    alive = {a for a, host in network.hosts.items() if host.alive and host is not client}
+    while not client.of(ConnectFailed):
+        network.run_for(0.1)
+        assert alive <= set(client.node.nodes)
+    network.run_for(10)
+    assert alive <= set(client.node.nodes)
 
 
 # refreshing ---------------------------------------------------------------------------------------

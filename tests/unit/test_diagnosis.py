@@ -16,6 +16,7 @@ from tests.private_network import smallest_network
 from vitra_node import Database
 from vitra_node.api.diagnosis import CHECKS, diagnose
 from vitra_node.api.session import Session
+from vitra_node.net.errors import ConnectionFailed
 
 SECONDS = 60
 HOST = "127.0.0.1"
@@ -71,6 +72,20 @@ async def test_a_bootstrap_node_that_does_not_answer() -> None:
             assert "--bootstrap" in said["advice"]
 
 
+async def test_a_network_that_is_gone() -> None:
+    with trio.fail_after(SECONDS):
+        async with Database.load(None, bytes(32)) as reader:
+            async with smallest_network() as bootstrap:
+                swarm = await reader.swarm(bootstrap)
+                await swarm.dht.wait_bootstrapped()
+                assert found(reader)["bootstrap"]["text"] == "The network answers; nodes known: 1."
+            with pytest.raises(ConnectionFailed):
+                await swarm.dht.immutable_put(b"who keeps this?")
+            said = found(reader)["bootstrap"]
+            assert said["state"] == "problem"
+            assert said["text"].endswith("that were known do not answer any more.")
+
+
 async def test_logs_that_nobody_keeps_are_not_announced() -> None:
     with trio.fail_after(SECONDS):
         async with Database.sandbox(contract=COUNTER) as executor:
@@ -124,7 +139,7 @@ async def test_connected_with_a_peer_of_another_database() -> None:
             await asking.wait_changed()
         said = found(reader)["blocks"]
         assert said["state"] == "problem"
-        assert said["text"] == "Of 1 connected peers none has this database."
+        assert said["text"] == "None of the connected peers (1) has this database."
 
 
 async def test_connected_with_a_peer_that_waits_for_the_blocks_as_well() -> None:

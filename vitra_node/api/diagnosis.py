@@ -108,7 +108,14 @@ def _socket(session: Session, swarm: Swarm) -> Finding:
 def _bootstrap(session: Session, swarm: Swarm) -> Finding:
     nodes = len(swarm.dht.nodes)
     if nodes:
-        return Finding(OK, f"The network answers; {nodes} of its nodes are known.")
+        return Finding(OK, f"The network answers; nodes known: {nodes}.")
+    answered, _ = swarm.dht.answered
+    if answered:
+        return Finding(
+            PROBLEM,
+            "The nodes of the network that were known do not answer any more.",
+            "Check this machine's network; the bootstrap nodes are asked again and again.",
+        )
     waits = "" if swarm.dht.bootstrapped else " yet"
     return Finding(
         PROBLEM,
@@ -133,7 +140,7 @@ def _announced(session: Session, swarm: Swarm) -> Finding:
         return Finding(OK, "There is nothing here yet to be found for.")
     missing = [topic for topic in wanted if topic.announced_at is None]
     if not missing:
-        return Finding(OK, f"All {len(wanted)} logs are announced.")
+        return Finding(OK, f"Logs announced: {len(wanted)} of {len(wanted)}.")
     failure = next((topic.failure for topic in missing if topic.failure), "it has only begun")
     return Finding(
         PROBLEM,
@@ -147,14 +154,14 @@ def _found(session: Session, swarm: Swarm) -> Finding:
         return Finding(OK, "There are peers.")
     topic = next(t for t in swarm.topics if t.topic == session.database.index.core.discovery_key)
     if topic.found:
-        return Finding(OK, f"The network names {topic.found} peers.")
+        return Finding(OK, f"Peers that the network names: {topic.found}.")
     if session.database.is_executor:
         return Finding(OK, "Nobody else is there; this node is the executor.")
     reason = f": {topic.failure}" if topic.failure else ""
     return Finding(
         PROBLEM,
         f"The network names nobody who has this database{reason}.",
-        "Check that its executor serves it, in the same network.",
+        "Check that its executor serves it, in the same network; it is looked for again and again.",
     )
 
 
@@ -162,7 +169,7 @@ def _connected(session: Session) -> Finding:
     database = session.database
     count = len(database.connections.open)
     if count:
-        return Finding(OK, f"{count} connections stand.")
+        return Finding(OK, f"Connections that stand: {count}.")
     swarm = database.network
     reasons = [] if swarm is None else [p.failure for p in swarm.peers if p.failure]
     reasons += [
@@ -176,6 +183,12 @@ def _connected(session: Session) -> Finding:
         )
     if database.is_executor:
         return Finding(OK, "Nobody is connected, and nobody failed to be.")
+    if swarm is not None and swarm.peers:
+        return Finding(
+            PROBLEM,
+            f"No connection stands yet; peers being called: {len(swarm.peers)}.",
+            "Ask again in half a minute: then it stands, or the reason is known.",
+        )
     return Finding(PROBLEM, "No connection stands.", "See the checks above.")
 
 
@@ -193,7 +206,7 @@ def _blocks(session: Session) -> Finding:
     if not core.replication.peer_count:
         return Finding(
             PROBLEM,
-            f"Of {connected} connected peers none has this database.",
+            f"None of the connected peers ({connected}) has this database.",
             "Check the key; peers of another database do not help.",
         )
     if not remote:

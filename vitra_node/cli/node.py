@@ -65,6 +65,10 @@ def peers(settings: Settings) -> None:
 
     found = ask(settings, command)
     settings.output.result(found, "\n".join(map(_peer_line, found)) or None)
+    if not found:
+        settings.output.narrate(
+            "Nobody is connected. `vitra doctor` tells why, while a node serves."
+        )
 
 
 def _peer_line(peer: dict[str, Any]) -> str:
