@@ -81,6 +81,12 @@ async def test_a_log() -> None:
     assert all(f"`{line}`" in CHAPTER.read_text() for line in lines)
 
 
+async def test_several_signers() -> None:
+    lines = await run("signers")
+    assert lines == ["1 b'agreed'"]
+    assert all(f"`{line}`" in CHAPTER.read_text() for line in lines)
+
+
 async def test_a_tree() -> None:
     lines = await run("tree")
     assert lines == ["2 11 [0, 2, 1]", "True"]

@@ -154,8 +154,15 @@ class LogWriter:
     # Who may --------------------------------------------------------------------------------------
 
     def _check_can_sign(self) -> None:
-        if not self._storage.can_sign:
-            raise NotWritable("this store cannot sign for this log")
+        if self._storage.can_sign:
+            return
+        manifest = self._storage.manifest
+        if manifest is not None and manifest.quorum > 1:
+            raise NotWritable(
+                f"this log needs {manifest.quorum} signatures, and nothing was changed: give what"
+                " the signers made to append_signed or truncate_signed"
+            )
+        raise NotWritable("this store cannot sign for this log")
 
     def _check_can_truncate(self) -> None:
         if self.heads is not None:
