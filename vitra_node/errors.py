@@ -9,7 +9,13 @@ what failed, what stayed unchanged, what to try. Lower layers raise errors of th
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+import os
+from pathlib import Path
+from typing import ClassVar, Final
+
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk answers, or one that gives this user no more."""
 
 
 class VitraError(Exception):
@@ -80,7 +86,7 @@ class CannotTellYet(VitraError):
 
 
 class StoreDamaged(VitraError):
-    """Files of the data directory are damaged, unreadable or of an unknown form."""
+    """Files are damaged, unreadable or of an unknown form, or the disk takes no more."""
 
     exit_code = 7
 
@@ -97,10 +103,29 @@ class LogForked(VitraError):
     exit_code = 21
 
 
+KEPT: Final = "What was reported as done is kept."
+
+
 class Interrupted(VitraError):
     """The user stopped the command."""
 
     exit_code = 130
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that the disk is full: by its number, or in the system's own words."""
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        return True
+    return any(os.strerror(number) in str(error) for number in DISK_FULL)
+
+
+def cannot_write(file: Path, error: OSError, unchanged: str) -> VitraError:
+    """What to tell when a file that the user named could not be written."""
+    failed = f"{file} cannot be written: {error.strerror or error}."
+    if is_disk_full(error):
+        advice = "Free some space and try again."
+        return StoreDamaged(f"The disk is full: {failed}", unchanged=unchanged, advice=advice)
+    return UsageProblem(failed, unchanged=unchanged, advice="Name a place that can be written.")
 
 
 FAMILIES: dict[str, type[VitraError]] = {

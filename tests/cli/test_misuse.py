@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +15,24 @@ from pathlib import Path
 import click
 import pytest
 
+from vitra_node.api.client import ControlClient
 from vitra_node.cli.application import application
 from vitra_node.cli.exit_codes import EXIT_CODES
 from vitra_node.config import CONFIG_NAME
+from vitra_node.errors import VitraError
 
 from .conftest import Outcome, Vitra
-from .processes import COMMAND_SECONDS, COUNTER, command_line, environment, ok, running
+from .processes import (
+    COMMAND_SECONDS,
+    COUNTER,
+    PASSPHRASE,
+    command_line,
+    environment,
+    ok,
+    running,
+    serving,
+)
+from .processes import vitra as run
 
 # These go on until they are stopped; what stops them is tried below.
 ENDLESS = {"serve", "monitor", "monitor start", "explorer", "demo", "dht serve"}
@@ -213,15 +228,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", mounted], check=True)
 
 
+def fill(disk: Path) -> Path:
+    """Leave no room on a disk; gives the file that takes it."""
+    with (disk / "filler").open("ab", buffering=0) as filler:
+        try:
+            while True:
+                filler.write(bytes(512))
+        except OSError:
+            return disk / "filler"
+
+
 def test_a_full_disk_under_the_database(small_disk: Path, database: Path, vitra: Vitra) -> None:
     vitra.directory = small_disk / "data"
     shutil.copytree(database, vitra.directory)
-    with (small_disk / "filler").open("wb", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(bytes(4096))
-        except OSError:
-            pass
+    fill(small_disk)
     # What was set aside for the journal still takes a little, so either may come.
     for arguments in (["oplog", "new"], ["call", "increment"], ["get", "/counter"], ["verify"]):
         outcome = vitra(*arguments)
@@ -239,6 +259,89 @@ def test_a_full_disk_under_the_database(small_disk: Path, database: Path, vitra:
     assert vitra("call", "increment", "--wait").code == 0
     # An operation that was published while the disk was full is executed now, too.
     assert int(vitra("get", "/counter").out) > before
+
+
+def test_what_is_written_to_a_full_disk_is_written_later(
+    small_disk: Path, database: Path, vitra: Vitra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path = Path.cwd()
+    shutil.copytree(database, vitra.directory, dirs_exist_ok=True)
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text("secret\n")
+    passphrase.chmod(0o600)
+    monkeypatch.setenv(PASSPHRASE, str(passphrase))
+    backup = tmp_path / "with-keys"
+    assert vitra("backup", str(backup), "--with-keys").code == 0
+    (tx,) = vitra("tx", "ls", "--json").json
+    counter = str(database.parent / "counter.js")
+    elsewhere = Vitra(vitra._capfd, small_disk / "made")
+    attempts: list[tuple[Vitra, list[str]]] = [
+        (vitra, ["tx", "prove", tx["tx"], "-o", str(small_disk / "proof")]),
+        (vitra, ["proof", "consistency", "--from", "1", "-o", str(small_disk / "consistency")]),
+        (vitra, ["export", "-o", str(small_disk / "export")]),
+        (elsewhere, ["init", counter]),
+        (elsewhere, ["restore", str(backup)]),
+        (elsewhere, ["oplog", "new"]),
+    ]
+    for command, arguments in attempts:
+        filler = fill(small_disk)
+        before = sorted(small_disk.iterdir())
+        outcome = command(*arguments)
+        check(outcome, arguments[0])
+        assert outcome.code == 7, outcome.err
+        assert "disk is full" in outcome.err
+        assert "Free some space" in outcome.err
+        # No half of a file stands where the whole one is wanted, and nothing stands in the way.
+        left = set(small_disk.iterdir()) - set(before)
+        assert left <= {elsewhere.directory}, arguments
+        filler.unlink()
+        again = command(*arguments)
+        assert again.code == 0, (arguments, again.err)
+        if command is elsewhere:
+            shutil.rmtree(elsewhere.directory)
+
+
+LARGE = """\
+export function put ({ value }, emit) { emit({ op: 'PUT', value }) }
+export const apply = { PUT (tx, op) { tx.put('/last', op.value) } }
+"""
+
+
+def call_until_refused(client: ControlClient, params: object) -> None:
+    # What was set aside for the journal takes a few yet.
+    for _ in range(200):
+        try:
+            client.call("contract.call", method="put", params=params)
+        except VitraError:
+            return
+    raise AssertionError("the disk has room")
+
+
+def test_a_node_whose_disk_becomes_full(small_disk: Path, tmp_path: Path) -> None:
+    (tmp_path / "large.js").write_text(LARGE)
+    directory = small_disk / "data"
+    ok(directory, "init", str(tmp_path / "large.js"))
+    value = json.dumps({"value": "x" * 100_000})
+    ok(directory, "call", "put", "--params", value, "--wait")
+    with serving(directory):
+        filler = fill(small_disk)
+        with ControlClient.connect(directory) as client:
+            call_until_refused(client, json.loads(value))
+        refused = run(directory, "call", "put", "--params", value)
+        check(refused, "call")
+        assert refused.code == 7, refused.err
+        assert "disk is full" in refused.err
+        assert "started again" in refused.err
+        # It still reads, tells how it is, and is not hung.
+        assert ok(directory, "get", "/last")["value"] == "x" * 100_000
+        assert ok(directory, "status")["running"]
+        filler.unlink()
+        again = run(directory, "call", "put", "--params", value)
+        check(again, "call")
+        assert again.code == 7, "what a disk holds after it failed is unknown"
+    assert ok(directory, "call", "put", "--params", '{"value": 1}', "--wait")["stage"]
+    assert ok(directory, "get", "/last")["value"] == 1
+    assert ok(directory, "verify")["verdict"] == "verified"
 
 
 @pytest.mark.parametrize(
@@ -279,3 +382,75 @@ def test_an_interrupt_ends_what_waits_for_input(tmp_path: Path) -> None:
         assert process.wait(COMMAND_SECONDS) == 130
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def started(directory: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command_line(arguments, directory),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+
+
+def interrupted(process: subprocess.Popen[str]) -> str:
+    """Press Ctrl-C; gives what it says to that, all as it should be said."""
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=COMMAND_SECONDS)
+    check(Outcome(process.returncode, out, err), str(process.args))
+    assert process.returncode == 130, err
+    assert "vitra: Interrupted." in err
+    assert "is kept" in err
+    return err
+
+
+def test_an_interrupt_of_an_import_tells_where_it_was(tmp_path: Path, database: Path) -> None:
+    lines = 100_000
+    file = tmp_path / "lines"
+    file.write_text('{"path": "/x", "value": 1}\n' * lines)
+    directory = tmp_path / "data"
+    shutil.copytree(database, directory)
+    with serving(directory), ControlClient.connect(directory) as client:
+
+        def published() -> int:
+            length: int = client.call("database.info")["oplogs"][0]["length"]
+            return length - 1
+
+        with started(directory, "import", str(file), "--method", "increment") as process:
+            # It goes on for minutes; a few lines are enough.
+            while published() < 5:
+                assert process.poll() is None
+            err = interrupted(process)
+        said = int(re.search(rf"(\d+) lines? of {lines} were published", err)[1])  # type: ignore[index]
+        # The one that was under way may have been published.
+        assert said >= 5
+        assert said <= published() <= said + 1
+        assert ok(directory, "call", "increment", "--wait")["stage"]
+    assert ok(directory, "verify")["verdict"] == "verified"
+
+
+def test_an_interrupt_of_what_waits_for_others(tmp_path: Path, database: Path) -> None:
+    """For an executor that is away, and for a peer that says nothing."""
+    reader = tmp_path / "reader"
+    oplog = ok(reader, "oplog", "new")["key"]
+    executor = tmp_path / "executor"
+    counter = str(database.parent / "counter.js")
+    key = ok(executor, "init", counter, "--participant", oplog)["key"]
+    with serving(executor, "--listen", "127.0.0.1:0") as ready:
+        ok(reader, "join", key, "--peer", ready["listen"])
+    with serving(reader), ControlClient.connect(reader) as client:
+        with started(reader, "call", "increment", "--wait", "--timeout", "600") as process:
+            while not client.call("tx.list"):
+                assert process.poll() is None
+            assert "vitra tx ls" in interrupted(process)
+        (tx,) = client.call("tx.list")
+        assert tx["stage"] == "published", "it is executed once the executor is back"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        peer = f"127.0.0.1:{silent.getsockname()[1]}"
+        with started(tmp_path / "other", "join", key, "--peer", peer) as process:
+            silent.settimeout(COMMAND_SECONDS)
+            connection, _ = silent.accept()
+            with connection:
+                interrupted(process)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..config import CONFIG_NAME, DirectoryConfig, read_config, write_config, write_file_atomically
 from ..database import Database
-from ..errors import NotAllowed, NotFound, StoreDamaged, UsageProblem
+from ..errors import NotAllowed, NotFound, StoreDamaged, UsageProblem, is_disk_full
 from ..frauds import DIRECTORY_NAME as FRAUD_NAME
 from ..ledger.own_oplogs import TABLE as OWN_OPLOGS_TABLE
 from ..progress import Progress
@@ -34,6 +34,7 @@ async def back_up(
     Raises:
       NotAllowed: the database is in memory.
       UsageProblem: the target exists, or cannot be written.
+      StoreDamaged: its disk is full.
     """
     if database.directory is None:
         raise NotAllowed("A database in memory has nothing to back up.")
@@ -43,7 +44,8 @@ async def back_up(
             target, passphrase=passphrase, files=files, progress=progress
         )
     except StorageError as error:
-        raise UsageProblem(
+        kind = StoreDamaged if is_disk_full(error) else UsageProblem
+        raise kind(
             f"The backup cannot be written: {error}.",
             unchanged="The database goes on; no file was left.",
             advice="Name a file that does not exist yet, on a disk with room for it.",

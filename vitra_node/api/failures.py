@@ -20,6 +20,7 @@ from protocol import errors as protocol
 
 from ..contracts import errors as contracts
 from ..errors import (
+    KEPT,
     CannotTellYet,
     InternalFault,
     LogForked,
@@ -29,6 +30,7 @@ from ..errors import (
     StoreDamaged,
     UsageProblem,
     VitraError,
+    is_disk_full,
 )
 from ..net import errors as net
 from ..storage import errors as storage
@@ -149,6 +151,8 @@ def _store_version(error: storage.StoreVersionError) -> VitraError:
 
 
 def _key_file(error: storage.KeyFileError) -> VitraError:
+    if is_disk_full(error):
+        return _disk_full(error)
     return StoreDamaged(f"A key file cannot be used: {_sentence(error)}", unchanged=_NOTHING)
 
 
@@ -161,6 +165,8 @@ def _damaged(error: storage.StoreDamaged) -> VitraError:
 
 
 def _storage(error: storage.StorageError) -> VitraError:
+    if is_disk_full(error):
+        return _disk_full(error)
     return StoreDamaged(f"The store cannot do this: {_sentence(error)}", unchanged=_NOTHING)
 
 
@@ -246,12 +252,8 @@ def _too_slow(error: trio.TooSlowError) -> VitraError:
 def _operating_system(error: OSError) -> VitraError:
     reason = error.strerror or str(error) or type(error).__name__
     where = f"{error.filename}: " if isinstance(error.filename, str) else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StoreDamaged(
-            f"The disk is full: {where}{reason}.",
-            unchanged="What was reported as done is kept.",
-            advice="Free some space and try again.",
-        )
+    if is_disk_full(error):
+        return _disk_full(f"{where}{reason}")
     if isinstance(error, FileNotFoundError):
         return NotFound(f"{where}{reason}.", unchanged=_NOTHING)
     if isinstance(error, PermissionError):
@@ -259,6 +261,14 @@ def _operating_system(error: OSError) -> VitraError:
     if error.filename is not None or error.errno in (errno.EIO, errno.EROFS):
         return StoreDamaged(f"{where}{reason}.", unchanged=_NOTHING)
     return NetworkProblem(f"The network refused: {reason}.", unchanged=_NOTHING)
+
+
+def _disk_full(reason: object) -> VitraError:
+    return StoreDamaged(
+        f"The disk is full: {_sentence(reason)}",
+        unchanged=KEPT,
+        advice="Free some space and try again; a node that runs has to be started again.",
+    )
 
 
 # The first line that fits decides, so the special stands before the general.

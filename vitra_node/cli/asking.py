@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from ..api.client import ControlClient
 from ..api.connection import Connection, NodeConnection, run_without_loop
-from ..errors import NotAllowed, NotFound
+from ..errors import KEPT, Interrupted, NotAllowed, NotFound
 from .settings import Settings
 from .swarm_flags import given_bootstrap, swarm_off
 
@@ -47,6 +48,17 @@ def running_node(directory: Path) -> ControlClient | None:
 
 
 STOP_IT_FIRST = "Stop it with `vitra stop` first."
+
+
+@contextmanager
+def telling_of_interrupts(advice: str) -> Iterator[None]:
+    """Where the user stops what is in the block, say this beside."""
+    try:
+        yield
+    except (KeyboardInterrupt, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is None:
+            raise
+        raise Interrupted("Interrupted.", unchanged=KEPT, advice=advice) from error
 
 
 def refuse_while_running(directory: Path, advice: str = STOP_IT_FIRST) -> None:

@@ -12,7 +12,7 @@ import click
 from ..api.client import ControlClient
 from ..api.connection import Connection
 from ..config import write_file_atomically
-from ..errors import UsageProblem
+from ..errors import UsageProblem, cannot_write
 from .asking import ask, refuse_while_running, running_node
 from .exit_codes import CANNOT_TELL, DONE, VERDICTS, violation_code
 from .hook_flags import takes_hook_flags
@@ -153,9 +153,7 @@ def export(settings: Settings, identifier: str, file: Path) -> None:
     try:
         write_file_atomically(file, text.encode())
     except OSError as error:
-        raise UsageProblem(
-            f"{file} cannot be written: {error.strerror}.", unchanged="Nothing was written."
-        ) from error
+        raise cannot_write(file, error, "Nothing was written.") from error
     settings.output.result({"id": identifier, "file": str(file)}, None)
     settings.output.narrate(f"Wrote the proof to {file}.")
 

@@ -9,7 +9,7 @@ import click
 
 from ..api.connection import Connection
 from ..errors import UsageProblem
-from .asking import ask
+from .asking import ask, telling_of_interrupts
 from .exit_codes import DONE, REJECTED
 from .index import shown_value
 from .output import Output, compact_json, safe_text
@@ -54,7 +54,8 @@ def call(
             "contract.call", method=method, params=params, wait=wait, wait_seconds=timeout
         )
 
-    answer = ask(settings, command)
+    with telling_of_interrupts("See with `vitra tx ls` whether it was published."):
+        answer = ask(settings, command)
     show_call(settings.output, answer)
     return call_code(answer)
 

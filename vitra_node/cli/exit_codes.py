@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from ..errors import InternalFault, Interrupted, UsageProblem, VitraError
+from ..errors import KEPT, InternalFault, Interrupted, UsageProblem, VitraError
 
 EXIT_CODES: Final = {
     0: "done, or verified",
@@ -19,7 +19,7 @@ EXIT_CODES: Final = {
     4: "not allowed here",
     5: "network trouble, or not in time",
     6: "cannot tell (yet)",
-    7: "the local store is damaged",
+    7: "the local store is damaged, or its disk is full",
     20: "the contract is violated; a proof was written",
     21: "a log was forked; a proof was written",
     130: "interrupted",
@@ -51,7 +51,7 @@ def failure_of(error: BaseException) -> VitraError:
     if isinstance(error, VitraError):
         return error
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Interrupted("Interrupted.")
+        return _interrupted()
     if isinstance(error, click.UsageError):
         command = error.ctx.command_path if error.ctx else "vitra"
         return UsageProblem(
@@ -66,7 +66,7 @@ def failure_of(error: BaseException) -> VitraError:
 
 def _lower_failure(error: BaseException) -> VitraError:
     if isinstance(error, BaseExceptionGroup) and error.subgroup(KeyboardInterrupt) is not None:
-        return Interrupted("Interrupted.")
+        return _interrupted()
     try:
         from ..api import failures
     except ImportError as missing:
@@ -75,6 +75,10 @@ def _lower_failure(error: BaseException) -> VitraError:
         )
     failure = failures.failure_of(error)
     return failure if failure is not None else InternalFault(f"Ended by {type(error).__name__}.")
+
+
+def _interrupted() -> VitraError:
+    return Interrupted("Interrupted.", unchanged=KEPT)
 
 
 def _sentence(text: str) -> str:

@@ -8,10 +8,17 @@ from collections.abc import Sequence
 
 from .. import __version__
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if code == _INTERRUPTED:
+        # Python remembers an interrupt that came during some imports, and would end by the signal
+        # in place of the code. Everything is closed by now, and what was to be said is said.
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import click
 
 from ..api.connection import Connection
 from ..config import write_file_atomically
-from ..errors import UsageProblem
+from ..errors import cannot_write
 from ..key_text import parse_key
 from .asking import ask
 from .exit_codes import CANNOT_TELL, DONE, FORKED, REJECTED, VIOLATED
@@ -73,9 +73,7 @@ def consistency(settings: Settings, start: int, log: str, file: Path) -> None:
     try:
         write_file_atomically(file, json.dumps(found, indent=1).encode() + b"\n")
     except OSError as error:
-        raise UsageProblem(
-            f"{file} cannot be written: {error.strerror}.", unchanged="Nothing was written."
-        ) from error
+        raise cannot_write(file, error, "Nothing was written.") from error
     lengths = {"from": start, "to": found["later"]["length"]}
     settings.output.result({**lengths, "file": str(file)}, None)
     settings.output.narrate(f"Wrote the proof from {start} to {lengths['to']} blocks to {file}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..errors import NotFound, UsageProblem
+from ..errors import NotFound, UsageProblem, cannot_write
 from .exit_codes import DONE
 from .output import Output, counted
 from .settings import Settings, takes_settings
@@ -78,10 +78,8 @@ def run(
     try:
         report, files = simulations.run(chosen, seed, nodes, out, trace)
     except OSError as error:
-        raise UsageProblem(
-            f"{error.filename} cannot be written: {error.strerror}.",
-            advice="Choose another place with --out or --trace.",
-        ) from error
+        place = Path(error.filename or out)
+        raise cannot_write(place, error, "The simulation is over; it can be run again.") from error
     _show(settings.output, simulations.as_json(report, files), report.trouble)
     return DONE if report.passed else FAILED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -33,7 +33,7 @@ def export(settings: Settings, file: Path | None, everything: bool) -> None:
     async def command(connection: Connection) -> int:
         count = 0
         async with connection.stream("index.export", everything=everything) as entries:
-            with nullcontext() if file is None else file.open("x") as opened:
+            with nullcontext() if file is None else _new_file(file) as opened:
                 async for entry in entries:
                     if opened is None:
                         settings.output.json_line(entry)
@@ -60,22 +60,37 @@ def import_(settings: Settings, file: Path, method: str) -> None:
     says how many were done.
     """
     entries = list(_entries(file))
+    done = 0
 
     async def command(connection: Connection) -> int:
-        for number, entry in enumerate(entries, 1):
-            step = Step("Importing", number - 1, len(entries), "lines")
-            settings.output.progress.show(step)
+        nonlocal done
+        for entry in entries:
+            settings.output.progress.show(Step("Importing", done, len(entries), "lines"))
             params = {"path": entry["path"], "value": entry["value"]}
-            try:
-                await connection.call("contract.call", method=method, params=params)
-            except Exception:
-                settings.output.narrate(f"Line {number} failed; the lines before it are published.")
-                raise
-        return len(entries)
+            await connection.call("contract.call", method=method, params=params)
+            done += 1
+        return done
 
-    count = ask(settings, command)
+    try:
+        count = ask(settings, command)
+    except BaseException:
+        # Also where the user stopped it: whoever goes on has to know where.
+        settings.output.narrate(f"{counted(done, 'line')} of {len(entries)} were published.")
+        raise
     settings.output.result({"calls": count}, None)
     settings.output.narrate(f"Published {counted(count, 'call')} of {method!r}.")
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[IO[str]]:
+    """A file that is written whole, or not left at all."""
+    with file.open("x") as opened:
+        try:
+            yield opened
+            opened.flush()
+        except BaseException:
+            file.unlink()
+            raise
 
 
 def _entries(file: Path) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import click
 
 from ..api.connection import Connection
 from ..config import write_file_atomically
-from ..errors import UsageProblem
+from ..errors import cannot_write
 from .asking import ask
 from .exit_codes import DONE, VERDICTS
 from .output import compact_json, counted, safe_text
@@ -99,10 +99,7 @@ def prove(settings: Settings, identifier: str, file: Path) -> None:
         try:
             write_file_atomically(target, json.dumps(proof, separators=(",", ":")).encode() + b"\n")
         except OSError as error:
-            raise UsageProblem(
-                f"{target} cannot be written: {error.strerror}.",
-                unchanged="What was written before it is kept.",
-            ) from error
+            raise cannot_write(target, error, "What was written before it is kept.") from error
     names = [str(each) for each in files]
     settings.output.result({"tx": identifier, "files": names}, None)
     settings.output.narrate(f"Wrote {', '.join(names)}." if names else "It published nothing.")

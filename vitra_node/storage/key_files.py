@@ -154,6 +154,7 @@ def create_key(path: Path, key: bytes) -> None:
     except FileExistsError as error:
         raise KeyFileError(f"{path} exists already") from error
     except OSError as error:
+        temporary.unlink(missing_ok=True)
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from error
 
 
