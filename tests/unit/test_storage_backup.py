@@ -18,6 +18,7 @@ from vitra_node.storage.backup_file import BackupDamaged, BackupReader
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.errors import KeyFileError, NotWritable, StorageError
 from vitra_node.storage.fsck import check_directory
+from vitra_node.storage.journaled_environment import JournaledEnvironment
 from vitra_node.storage.lmdb_environment import LmdbEnvironment
 from vitra_node.storage.sealing import WrongPassphrase
 from vitra_node.storage.standing_view import ViewLost
@@ -204,8 +205,13 @@ async def test_a_file_that_grows_ends_the_view_and_another_is_made(
             return real(*arguments)  # type: ignore[arg-type]
 
         monkeypatch.setattr(backup, "write_backup", growing)
+        environment = store._environment
+        assert isinstance(environment, JournaledEnvironment)
+        before = environment._lmdb._map_bytes
         await store.back_up(tmp_path / "file")
         assert tries == 2
+        # Room for the writer that overtook it, so that the next copy is not overtaken as well.
+        assert environment._lmdb._map_bytes == before * 2 * 8
     restore(tmp_path / "file", tmp_path / "b")
     assert list(check_directory(tmp_path / "b")) == []
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -50,8 +51,11 @@ from .standing_view import StandingView, ViewLost
 # A file that is being restored is built here, and moved into place when it is whole.
 STAGING_NAME = ".restoring"
 
-# The map doubles each time, so a store would have to grow eightfold meanwhile.
+# A copy that is overtaken by the growth of the data file is begun anew, in a map that has room for
+# eight times as much: it is address space only, and a slow disk or a busy machine must not lose
+# a second time to the same writer.
 _TRIES = 4
+_DOUBLINGS_AFTER_LOSS = 3
 # Large transactions are cheap for each pair, and are held in memory.
 _BATCH_BYTES = 4 * 1024 * 1024
 # What an environment notes about itself; a new one makes its own.
@@ -106,7 +110,7 @@ async def write_store(
         sealed = await trio.to_thread.run_sync(seal, primary_key, passphrase)
     header = BackupHeader(time.time_ns() // 1_000_000, sealed)
     for attempt in range(_TRIES):
-        view = await _standing_view(environment, committer)
+        view = await _standing_view(environment, committer, _DOUBLINGS_AFTER_LOSS * bool(attempt))
         try:
             with progress.counted("Writing", "rows") as counter:
                 pairs = _counted(_with_files(view.pairs(), files), counter)
@@ -124,11 +128,16 @@ async def write_store(
 class _Viewer:
     """Takes part in one round of the committer, to look between two writes."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, doublings: int) -> None:
         self.environment = environment
+        self.doublings = doublings
         self.view: StandingView | None = None
 
     def collect(self) -> Writes:
+        # Where there is no room, the copy may be overtaken once more.
+        with suppress(StorageError):
+            for _ in range(self.doublings):
+                self.environment.grow()
         self.view = self.environment.view()
         return Writes()
 
@@ -136,8 +145,10 @@ class _Viewer:
         pass
 
 
-async def _standing_view(environment: Environment, committer: Committer) -> StandingView:
-    viewer = _Viewer(environment)
+async def _standing_view(
+    environment: Environment, committer: Committer, doublings: int
+) -> StandingView:
+    viewer = _Viewer(environment, doublings)
     await committer.enlist(viewer).wait()
     assert viewer.view is not None, "the round asked everyone who enlisted"
     return viewer.view
