@@ -21,9 +21,11 @@ class RangeSet:
         position = bisect_right(self._starts, number) - 1
         return position >= 0 and number < self._ends[position]
 
-    def first(self, count: int) -> list[tuple[int, int]]:
-        """The lowest ``count`` ranges."""
-        return list(zip(self._starts[:count], self._ends[:count], strict=True))
+    def up_to(self, number: int, count: int) -> list[tuple[int, int]]:
+        """``count`` ranges, as few as there are: up to the one of a number, and else the lowest."""
+        end = max(bisect_right(self._starts, number), count)
+        window = slice(max(end - count, 0), end)
+        return list(zip(self._starts[window], self._ends[window], strict=True))
 
     def add(self, start: int, end: int) -> list[tuple[int, int]]:
         """Add a range that is not empty; gives the parts of it that were not there."""

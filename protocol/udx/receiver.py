@@ -54,6 +54,7 @@ class Receiver:
         "_end",
         "_held",
         "_held_bytes",
+        "_newest",
         "ended",
         "expected",
         "limit_bytes",
@@ -71,6 +72,8 @@ class Receiver:
         self._end: int | None = None
         self._held: dict[int, tuple[int, bytes]] = {}
         self._held_bytes = 0
+        # What came last of what is ahead of its turn.
+        self._newest = 0
         self._advertised = limit_bytes
 
     def window(self) -> int:
@@ -122,8 +125,12 @@ class Receiver:
         return data
 
     def sack_ranges(self) -> list[tuple[int, int]]:
-        """What a SACK reports; empty when nothing waits out of order."""
-        return self.ranges.first(MAX_UDX_SACK_RANGES)
+        """What a SACK reports; empty when nothing waits out of order.
+
+        Where there are too many ranges, the one of the newest packet is among them: each arrival
+        is told at once. The peer would take many that it hears of late for a faster path.
+        """
+        return self.ranges.up_to(self._newest, MAX_UDX_SACK_RANGES)
 
     def release(self) -> None:
         """Forget what is out of order; the stream is over."""
@@ -138,6 +145,7 @@ class Receiver:
 
     def _hold(self, seq: int, kind: int, payload: bytes) -> bool:
         if seq in self._held:
+            self._newest = seq
             return True
         if seq - self.expected > MAX_UDX_REORDER_PACKETS or self.ended:
             return False
@@ -152,6 +160,7 @@ class Receiver:
         if kind & END:
             self._end = seq
         self._held[seq] = (kind, payload)
+        self._newest = seq
         self._held_bytes += size
         self.ranges.add(seq, seq + 1)
         return True

@@ -77,7 +77,12 @@ def test_ranges_are_sets(adds: list[tuple[int, int]], limit: int) -> None:
         model |= new
     ranges.discard_below(limit)
     model = {n for n in model if n >= limit}
-    pairs = ranges.first(1000)
+    pairs = ranges.up_to(0, 1000)
+    for number in (0, 7, 100):
+        for count in (1, 3, 1000):
+            some = ranges.up_to(number, count)
+            below = [pair for pair in pairs if pair[0] <= number]
+            assert some == (below[-count:] if len(below) >= count else pairs[:count])
     assert [n for a, b in pairs for n in range(a, b)] == sorted(model)
     assert all(left[1] < right[0] for left, right in pairwise(pairs))
     assert all((n in ranges) == (n in model) for n in range(100))

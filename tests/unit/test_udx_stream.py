@@ -312,6 +312,21 @@ def test_a_lost_last_packet_is_probed_for() -> None:
     assert network.now - started < 0.4
 
 
+@pytest.mark.parametrize("queue_kib", [64, 256, 512])
+def test_a_shallow_queue_is_filled_and_not_flooded(queue_kib: int) -> None:
+    """Of many holes few fit into an acknowledgement; the path looks no faster for that."""
+    rate = 12.5e6
+    network = Network(3, Path(delay=0.01, bytes_per_second=rate, queue_bytes=queue_kib * 1024))
+    a, b = network.ends
+    size = int(2 * rate)
+    a.stream.write(bytes(size))
+    began = network.now
+    network.run(lambda: len(b.received) == size)
+    assert network.now - began < 1.3 * size / rate
+    packets = size / (a.stream.mtu - 48)
+    assert a.stream.sent_packets < 1.2 * packets
+
+
 def test_the_mtu_is_found() -> None:
     for largest, least in ((1500, 1500), (1400, 1392), (1200, 1200)):
         network = Network(there=Path(delay=0.01, largest=largest), window_bytes=100_000)
