@@ -269,6 +269,18 @@ class Database:
         """What this executor cannot execute, and why; None while it works."""
         return self._executing.fault
 
+    @property
+    def out_of_reach(self) -> str | None:
+        """Why no executor can execute what is published here, as far as is known; or None.
+
+        In a swarm it is never known: whom it will find is open.
+        """
+        if self.is_executor:
+            return self._executing.stopped
+        if self._peers.connected or self.network is not None:
+            return None
+        return "this node is connected to nobody"
+
     async def contract_source(self) -> str:
         """The source of the contract in force; raises NotFound before anything was synced."""
         return await self.index.contract_source()

@@ -57,7 +57,11 @@ class FakeIndex:
     """Values by path; the history is the order of the puts."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    core: Any = field(default_factory=lambda: SimpleNamespace(fork=0, discovery_key=bytes(32)))
+    core: Any = field(
+        default_factory=lambda: SimpleNamespace(
+            fork=0, discovery_key=bytes(32), wait_for_activity=trio.sleep_forever
+        )
+    )
 
     @property
     def length(self) -> int:
@@ -182,6 +186,7 @@ class FakeDatabase:
         self.is_executor = True
         self.is_participant = True
         self.executor_fault: str | None = None
+        self.out_of_reach: str | None = None
         self.contract_walls: frozenset[str] | None = None
         self.forks: list[Any] = []
         self.unconfirmed: list[bytes] = []

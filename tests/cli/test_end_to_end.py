@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -164,6 +165,27 @@ def test_a_participant_in_another_process(tmp_path: Path, contract: str) -> None
             assert ok(participant, "status")["role"] == "participant"
         assert ok(participant, "verify")["operations"] == 2
         assert ok(executor, "get", "/counter")["value"] == 5
+
+
+def test_who_waits_is_told_that_no_executor_is_in_reach(tmp_path: Path, contract: str) -> None:
+    executor, participant = tmp_path / "executor", tmp_path / "participant"
+    oplog = ok(participant, "oplog", "new")["key"]
+    key = ok(executor, "init", contract, "--participant", oplog)["key"]
+    # Longer than the test is given.
+    patient = ("--wait", "--timeout", str(10 * COMMAND_SECONDS))
+    with serving(executor, "--listen", "127.0.0.1:0") as ready:
+        ok(participant, "join", f"vitra://{key}@{ready['listen']}")
+    for with_node in (False, True):
+        with serving(participant) if with_node else contextlib.nullcontext():
+            alone = vitra(participant, "call", "increment", *patient)
+            assert alone.code == 5
+            assert "No executor is in reach" in alone.err
+            assert "published and stay so" in alone.err
+            (*_, published) = ok(participant, "tx", "ls")
+            assert published["tx"] in alone.err
+    # Whatever was published meanwhile is executed when the two meet.
+    with serving(executor, "--listen", ready["listen"]), serving(participant):
+        assert ok(participant, "tx", "show", published["tx"], *patient)["stage"] != "published"
 
 
 def test_who_has_no_oplog_may_read_and_not_write(tmp_path: Path, executor: Path) -> None:

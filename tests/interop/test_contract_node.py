@@ -110,22 +110,37 @@ async def test_refused_snippets_run_in_node(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", RANDOM_SEEDS)
 async def test_random_programs_give_the_same_in_node(seed: int, tmp_path: Path) -> None:
-    made = programs(seed, RANDOM_PROGRAMS)
+    # A read that may come before its declaration cannot be checked everywhere, and is refused.
+    made = [program for program in programs(seed, RANDOM_PROGRAMS) if not is_refused(program)]
+    assert len(made) >= 0.99 * RANDOM_PROGRAMS
     calls = "".join(f"out.push(await play(async ({PARAMETERS}) => {{\n{p}\n}}))\n" for p in made)
     script = f"{SUPPORT}const out = []\n{calls}console.log(JSON.stringify(out))"
     expected = await trio.to_thread.run_sync(in_node, script, tmp_path)
     found: dict[int, Any] = {}
-    groups = [range(RANDOM_PROGRAMS)[at::2] for at in (0, 1)]
+    groups = [range(len(made))[at::2] for at in (0, 1)]
     async with trio.open_nursery() as nursery:
         for group in groups:
             nursery.start_soon(_play, made, group, found)
-    different = [n for n in range(RANDOM_PROGRAMS) if found[n] != expected[n]]
+    different = [n for n in range(len(made)) if found[n] != expected[n]]
     lines = sum(map(len, expected))
-    print(f"\n{RANDOM_PROGRAMS} programs that log {lines} lines, {len(different)} different")
+    print(
+        f"\n{RANDOM_PROGRAMS} programs of seed {seed} that log {lines} lines: "
+        f"{len(different)} different, {RANDOM_PROGRAMS - len(made)} refused with line and column"
+    )
     for n in different[:1]:
         raise AssertionError(
             f"program {n} of seed {seed}:\n{made[n]}\n\nhere: {found[n]}\nNode: {expected[n]}"
         )
+
+
+def is_refused(program: str) -> bool:
+    """Whether the front pass refuses a program."""
+    head = f"export const apply = {{}}; export const p = async ({PARAMETERS}) => {{\n"
+    try:
+        front_pass.run(f"{head}{program}\n}}")
+    except front_pass.Refusal:
+        return True
+    return False
 
 
 async def _play(made: list[str], group: range, found: dict[int, Any]) -> None:

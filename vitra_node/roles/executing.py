@@ -35,6 +35,7 @@ class Executing:
 
     Attributes:
       fault: what cannot be executed, and why; None while it works.
+      stopped: why nothing at all is executed here any more; None while it may be.
 
     Resource handling: its tasks run in the nursery it is given.
     """
@@ -51,6 +52,7 @@ class Executing:
         nursery: trio.Nursery,
     ) -> None:
         self.fault: str | None = None
+        self.stopped: str | None = None
         self._executor_type = executor_type
         self._index = index
         self._oplogs = oplogs
@@ -69,7 +71,7 @@ class Executing:
 
     def stopped_by_fork(self) -> None:
         """The index was signed elsewhere too."""
-        self._set_fault(SIGNED_ELSEWHERE)
+        self._stop(SIGNED_ELSEWHERE)
 
     def unconfirmed(self) -> list[Hypercore]:
         """Logs of our own that a backup brought back and no peer has confirmed."""
@@ -85,7 +87,10 @@ class Executing:
         except* ExecutorStopped as group:
             stopped = group.exceptions[0]
             log.error("%s", stopped)
-            self._set_fault(str(stopped))
+            self._stop(str(stopped))
+
+    def _stop(self, why: str) -> None:
+        self.fault = self.stopped = why
 
     def _set_fault(self, fault: str | None) -> None:
         self.fault = fault

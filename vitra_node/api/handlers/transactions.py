@@ -12,9 +12,14 @@ from protocol.encoding.msgpack import same_value, unpack_untrusted
 from protocol.transparency.frauds import CannotTell, Violated
 
 from ...errors import NetworkProblem, NotFound
+from ...nursery import open_owned_nursery
 from ..parameters import Number
 from ..session import Session
 from ..shapes import processed_shape, transaction_shape
+
+# What a node that serves is given to connect, or to connect again, before a caller is told that
+# nobody is there. The second and third try to connect to a peer come within it.
+REACH_SECONDS = 3.0
 
 if TYPE_CHECKING:
     from ...transactions import Transaction
@@ -78,14 +83,54 @@ async def find(session: Session, tx: str) -> Transaction:
 async def processed_in_time(
     session: Session, transaction: Transaction, seconds: float | None
 ) -> dict[str, Any]:
-    """The transaction with its results, once they are there; NetworkProblem after ``seconds``."""
+    """The transaction with its results, once they are there.
+
+    Raises:
+      NetworkProblem: after ``seconds``, or as soon as it is known that no executor is in reach.
+    """
+    lost: list[str] = []
     with trio.move_on_after(math.inf if seconds is None else seconds):
-        return await processed_shape(transaction)
+        async with open_owned_nursery() as nursery:
+
+            async def watch() -> None:
+                lost.append(await _out_of_reach(session))
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            return await processed_shape(transaction)
+    unchanged = "Its operations are published and stay so."
+    later = f"wait with `vitra tx show --wait {transaction.id}`."
+    if lost:
+        raise NetworkProblem(
+            f"No executor is in reach: {lost[0].rstrip('.')}. Transaction {transaction.id} is not "
+            "executed yet.",
+            unchanged=unchanged,
+            advice=f"Do not call again; see `vitra doctor`, connect to a peer, then {later}",
+            tx=transaction.id,
+        )
     fault = session.database.executor_fault
     raise NetworkProblem(
         f"The executor has not executed transaction {transaction.id} within {seconds:g} seconds"
         f"{f': {fault}' if fault else ''}.",
-        unchanged="Its operations are published and stay so.",
-        advice=f"Do not call again; wait with `vitra tx show --wait {transaction.id}`.",
+        unchanged=unchanged,
+        advice=f"Do not call again; {later}",
         tx=transaction.id,
     )
+
+
+async def _out_of_reach(session: Session) -> str:
+    """Return when it is known that no executor is in reach, and why.
+
+    A node may be about to connect, and is given the time for it. A command without one has made
+    its connections before.
+    """
+    database = session.database
+    while True:
+        patience = 0 if session.node is None else REACH_SECONDS
+        with trio.move_on_after(patience):
+            await database.index.core.wait_for_activity()
+            continue
+        reason = database.out_of_reach
+        if reason is not None:
+            return reason
+        await database.index.core.wait_for_activity()
