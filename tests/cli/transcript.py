@@ -4,6 +4,7 @@ A page marks its blocks with a comment on the line before the fence:
 
     <!-- file alice/counter.js -->     the block is that file
     <!-- story -->                     the block is a transcript; a page may have several, in order
+    <!-- two machines -->              the same, for people on machines of their own
 
 In a transcript ``alice$ vitra …`` runs a command in the directory ``alice``, and the lines behind
 it are all of its standard output. ``echo $?`` gives the exit code of the command before. A command
@@ -18,13 +19,14 @@ import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .processes import COMMAND_SECONDS, environment
 
 VITRA = str(Path(sys.executable).with_name("vitra"))
 
-_BLOCK = re.compile(r"^<!-- (file \S+|story) -->\n```\w+\n(.*?)^```$", re.S | re.M)
+_BLOCK = re.compile(r"^<!-- (file \S+|story|two machines) -->\n```\w+\n(.*?)^```$", re.S | re.M)
 _STEP = re.compile(r"^(?=[a-z]+\$ )", re.M)
 _HEX = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b")
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)\d{4,5}\b")
@@ -32,15 +34,29 @@ _VARIES = (
     (re.compile(r"\d+\.\d+ s\b"), "T s"),
     (re.compile(r"\bprocess \d+"), "process N"),
     (re.compile(r'"pid":\d+'), '"pid":N'),
+    (re.compile(r'"dht":"[\d.]+:\d+"'), '"dht":"HOST:PORT"'),
 )
 
 
 class Transcript:
-    """One page, played in a directory of its own. A context manager: it ends what still runs."""
+    """One page, played in a directory of its own. A context manager: it ends what still runs.
 
-    def __init__(self, page: str, directory: Path) -> None:
+    Args:
+      entering: for each person, what leads a command to their machine.
+      mark: of the blocks that are played.
+    """
+
+    def __init__(
+        self,
+        page: str,
+        directory: Path,
+        entering: Mapping[str, Sequence[str]] | None = None,
+        mark: str = "story",
+    ) -> None:
         self.directory = directory
         self.commands = 0
+        self._entering = entering or {}
+        self._mark = mark
         self._page = page
         self._names: dict[str, str] = {}
         self._ports: dict[str, str] = {}
@@ -59,11 +75,11 @@ class Transcript:
     def play(self) -> None:
         """Play all blocks; an AssertionError tells where the page is not true."""
         for mark, text in _BLOCK.findall(self._page):
-            if mark == "story":
+            if mark == self._mark:
                 for step in _STEP.split(text):
                     if step:
                         self._step(*step.splitlines())
-            else:
+            elif mark.startswith("file "):
                 path = self.directory / mark.removeprefix("file ")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
@@ -78,18 +94,19 @@ class Transcript:
         words = shlex.split(self._here(line))
         assert words[0] == "vitra", command
         self.commands += 1
+        enter = self._entering.get(who, ())
         if _goes_on(words):
-            shown = self._start(words[1:], directory, len(expected))
+            shown = self._start([*enter, VITRA, *words[1:]], directory, len(expected))
         else:
-            shown = self._run(words[1:], directory)
+            shown = self._run([*enter, VITRA, *words[1:]], directory)
         assert len(shown) == len(expected), (command, shown)
         for real, wanted in zip(shown, expected, strict=True):
             self._learn(wanted, real)
             assert _steady(real) == _steady(self._here(wanted)), command
 
-    def _run(self, arguments: list[str], directory: Path) -> list[str]:
+    def _run(self, command: list[str], directory: Path) -> list[str]:
         done = subprocess.run(
-            [VITRA, *arguments],
+            command,
             cwd=directory,
             capture_output=True,
             text=True,
@@ -103,9 +120,9 @@ class Transcript:
             assert done.stdout == "", done.stderr
         return done.stdout.splitlines()
 
-    def _start(self, arguments: list[str], directory: Path, lines: int) -> list[str]:
+    def _start(self, command: list[str], directory: Path, lines: int) -> list[str]:
         process = subprocess.Popen(
-            [VITRA, *arguments],
+            command,
             cwd=directory,
             stdout=subprocess.PIPE,
             text=True,
