@@ -17,12 +17,12 @@ from ..parameters import Number
 from ..session import Session
 from ..shapes import processed_shape, transaction_shape
 
+if TYPE_CHECKING:
+    from ...transactions import Transaction
+
 # What a node that serves is given to connect, or to connect again, before a caller is told that
 # nobody is there. The second and third try to connect to a peer come within it.
 REACH_SECONDS = 3.0
-
-if TYPE_CHECKING:
-    from ...transactions import Transaction
 
 
 async def list_(session: Session) -> list[dict[str, Any]]:
