@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
-from vitra_node.storage.environment import Writes
+from vitra_node.storage.environments.environment import Writes
+from vitra_node.storage.environments.memory_environment import MemoryEnvironment
 from vitra_node.storage.errors import StorageError
-from vitra_node.storage.memory_environment import MemoryEnvironment
 
 
 class SimulatedDisk(MemoryEnvironment):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 
 from .disk import SimulatedDisk
 from .journal import Journal

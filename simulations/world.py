@@ -8,8 +8,8 @@ import trio
 
 from vitra_node.config import Address
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.udp import DatagramSocket
-from vitra_node.storage.disk import Disk
+from vitra_node.net.udx.udp import DatagramSocket
+from vitra_node.storage.environments.disk import Disk
 from vitra_node.world import TakeStream
 
 from .disk import SimulatedDisk

@@ -10,8 +10,8 @@ from typing import TypeVar
 from protocol.dht.addresses import Address
 from protocol.dht.events import Event, OperationDone, Ready, Reply
 from protocol.dht.node import DhtNode
-from protocol.dht.requests import SERVER_SOCKET
-from protocol.dht.rpc import NodeConfig
+from protocol.dht.rpc.requests import SERVER_SOCKET
+from protocol.dht.rpc.rpc import NodeConfig
 
 E = TypeVar("E")
 

@@ -9,8 +9,8 @@ from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.flat_tree import end_length
-from protocol.hypercore.merkle import append_blocks, head_at, sign_head
+from protocol.hypercore.merkle.flat_tree import end_length
+from protocol.hypercore.merkle.growth import append_blocks, head_at, sign_head
 
 KEY_PAIR = KeyPair.from_seed(bytes([1]) * 32)
 

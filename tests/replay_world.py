@@ -31,7 +31,6 @@ from protocol.hyperbee.reading import run
 from protocol.hyperbee.writer import BeeWriter, Delete, Put
 from protocol.transparency.changes import Change, Outcome, Write, effective_writes, outcome_of
 from protocol.transparency.frauds import Verdict
-from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import UNREADABLE_OPERATION, decode_operation_untrusted
 from protocol.transparency.records import (
     Ack,
@@ -40,8 +39,9 @@ from protocol.transparency.records import (
     is_ack_key,
     op_batch,
 )
-from protocol.transparency.replay import replay
-from protocol.transparency.replay_requests import (
+from protocol.transparency.replay.index_pages import IndexPages
+from protocol.transparency.replay.replay import replay
+from protocol.transparency.replay.requests import (
     BuildPages,
     ContractRun,
     HasKeys,
@@ -52,7 +52,7 @@ from protocol.transparency.replay_requests import (
     RunContract,
     Validated,
 )
-from protocol.transparency.replay_state import START, ReplayState
+from protocol.transparency.replay.state import START, ReplayState
 from protocol.transparency.rollback import is_system_operation
 
 RUNTIME = "toy-1"

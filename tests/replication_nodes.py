@@ -9,9 +9,9 @@ from protocol.crypto.hashes import TreeNode, discovery_key
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.events import Fault, ForkObserved, Send, Verified
-from protocol.hypercore.merkle import append_blocks, head_at, sign_head
-from protocol.hypercore.replicator import Replicator
+from protocol.hypercore.merkle.growth import append_blocks, head_at, sign_head
+from protocol.hypercore.replication.events import Fault, ForkObserved, Send, Verified
+from protocol.hypercore.replication.replicator import Replicator
 
 WRITER = KeyPair.from_seed(b"\x07" * 32)
 

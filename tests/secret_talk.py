@@ -8,7 +8,7 @@ from types import TracebackType
 import trio
 
 from protocol.noise.secret_stream import STREAM_HEADER_BYTES, HandshakeDone, SecretStream
-from vitra_node.net.dht_connection import DhtConnection
+from vitra_node.net.dht.connection import DhtConnection
 
 
 class Talk:

@@ -13,7 +13,7 @@ from protocol.crypto.manifest import (
     multi_signer_manifest,
 )
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.merkle import (
+from protocol.hypercore.merkle.growth import (
     append_blocks,
     assemble_head,
     head_at,

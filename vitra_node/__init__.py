@@ -13,11 +13,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .database import Database
     from .frauds import ContractFraudProof
-    from .net.dht import DHT
-    from .net.swarm import Swarm
+    from .net.dht.dht import DHT
+    from .net.swarm.swarm import Swarm
+    from .storage.bee.hyperbee import Hyperbee
     from .storage.corestore import Corestore
-    from .storage.hyperbee import Hyperbee
-    from .storage.hypercore import Hypercore
+    from .storage.log.hypercore import Hypercore
 
 __all__ = [
     "DHT",

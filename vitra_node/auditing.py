@@ -11,9 +11,9 @@ from pathlib import Path
 import trio
 
 from protocol.transparency.frauds import CannotTell, Verdict, Verified, Violated
-from protocol.transparency.log_frauds import LogFraudProof
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ, START
-from protocol.transparency.result_proof import ResultProof
+from protocol.transparency.proofs.log_frauds import LogFraudProof
+from protocol.transparency.proofs.result_proof import ResultProof
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ, START
 
 from .errors import CannotTellYet, StoreDamaged, UsageProblem
 from .frauds import ContractFraudProof, FraudStore
@@ -30,7 +30,7 @@ from .roles.evidence import prove_violation
 from .roles.monitor import Monitor
 from .roles.result_proofs import prove_result, verify_one
 from .roles.stored_operations import StoredOperations
-from .storage.records import Records
+from .storage.environments.records import Records
 from .transactions import Transaction
 
 log = logging.getLogger("vitra.database")

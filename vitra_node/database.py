@@ -13,9 +13,9 @@ import trio
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.encoding.paths import CONTRACT_SOURCE
 from protocol.transparency.frauds import Verdict
-from protocol.transparency.log_frauds import LogFraudProof
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
-from protocol.transparency.result_proof import ResultProof
+from protocol.transparency.proofs.log_frauds import LogFraudProof
+from protocol.transparency.proofs.result_proof import ResultProof
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ
 
 from .auditing import Auditing, VerifyReport
 from .config import Address, read_config, write_config
@@ -32,7 +32,7 @@ from .ledger.votes import standing_votes
 from .log_frauds import LogForkFraudProof
 from .net.connections import Connections
 from .net.direct import DirectPeers
-from .net.swarm import Swarm
+from .net.swarm.swarm import Swarm
 from .nursery import open_owned_nursery
 from .progress import Progress
 from .roles.audits.audit import scope_of
@@ -42,7 +42,7 @@ from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .roles.swarming import Swarming
 from .roles.syncing import follow_members, sync_index, sync_oplogs
-from .storage.key_files import Passphrase
+from .storage.keys.key_files import Passphrase
 from .transactions import Transaction
 from .world import REAL_WORLD, World
 

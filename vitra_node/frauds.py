@@ -10,7 +10,7 @@ from blake3 import blake3
 
 from protocol.errors import RecordError
 from protocol.transparency import frauds as protocol_frauds
-from protocol.transparency.log_frauds import LogFraudProof, read_log_fraud_proof_untrusted
+from protocol.transparency.proofs.log_frauds import LogFraudProof, read_log_fraud_proof_untrusted
 
 from .config import write_file_atomically
 from .errors import ContractViolated, NotFound, StoreDamaged

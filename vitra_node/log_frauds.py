@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol.transparency import log_frauds as protocol_log_frauds
-from protocol.transparency.log_frauds import LogFraudProof
+from protocol.transparency.proofs import log_frauds as protocol_log_frauds
+from protocol.transparency.proofs.log_frauds import LogFraudProof
 
 from .errors import LogForked
 

@@ -16,7 +16,7 @@ from typing import Protocol
 import trio
 
 from .config import Address
-from .net.udp import DatagramSocket, UdpSocket
+from .net.udx.udp import DatagramSocket, UdpSocket
 
 TakeStream = Callable[[trio.abc.Stream, Address], Awaitable[object]]
 

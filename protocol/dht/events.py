@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..limits import MEETING_SECONDS
 from ..noise.handshake import HandshakeResult
 from .addresses import Address
-from .noise_payload import NoisePayload, RelayThrough
-from .records import MutableValue, PeerRecord
+from .handshake.noise_payload import NoisePayload, RelayThrough
+from .records.encoding import MutableValue, PeerRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Wire facts: specs/13-dht.md section 1; npm ``hyperdht``.
 from __future__ import annotations
 
 from ..crypto.namespaces import namespace
-from .messages import Command
+from .rpc.messages import Command
 
 _NAME = "hyperswarm/dht"
 

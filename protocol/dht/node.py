@@ -13,17 +13,17 @@ from ..crypto.keys import KeyPair
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..limits import MAX_CONNECT_ATTEMPTS, MAX_DHT_RELAYS
 from .addresses import Address
-from .connecting import Connect
 from .events import Event
-from .listening import Server, Sessions
-from .messages import Command
-from .noise_payload import Firewall
-from .operations import Operations
-from .records import MutableValue
-from .requests import SERVER_SOCKET, Datagram, RandomBytes
-from .router import Router
-from .rpc import Incoming, NodeConfig, Rpc
-from .store import Store
+from .handshake.connecting import Connect
+from .handshake.listening import Server, Sessions
+from .handshake.noise_payload import Firewall
+from .handshake.router import Router
+from .queries.operations import Operations
+from .records.encoding import MutableValue
+from .records.store import Store
+from .rpc.messages import Command
+from .rpc.requests import SERVER_SOCKET, Datagram, RandomBytes
+from .rpc.rpc import Incoming, NodeConfig, Rpc
 
 
 class DhtNode:

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 from ..encoding.paths import format_key
 from ..errors import RecordError
 from .changes import Write
-from .evidence import Evidence
-from .json_fields import (
+from .proofs.evidence import Evidence
+from .proofs.json_fields import (
     base64_of,
     field,
     load_untrusted,
@@ -25,7 +25,7 @@ from .json_fields import (
     read_key,
     read_text,
 )
-from .replay_state import ReplayState
+from .replay.state import ReplayState
 
 PROOF_MARKER: Final = "vitraContractFraudProof"
 PROOF_FORMAT: Final = 1

@@ -28,7 +28,7 @@ from ..limits import MAX_LOG_LENGTH_BLOCKS
 from .changes import Outcome, Write
 from .operations import Plain
 from .records import decode_source_untrusted
-from .replay_state import FIRST_ENTRY_SEQ
+from .replay.state import FIRST_ENTRY_SEQ
 
 SYSTEM_OPERATIONS: Final = "/.sys/"
 ROLLBACK: Final = "/.sys/rollback"

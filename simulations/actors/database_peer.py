@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 import trio
 
 from vitra_node.database import Database
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 from vitra_node.roles.monitor import ForkFound, Validated, ViolationFound
 
 from ..host import Host

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 
 from ..simulation import Simulation
 from .dht_node import DhtNode

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import trio
 
-from vitra_node.net.dht import DHT
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.dht.dht import DHT
+from vitra_node.net.udx.udp import SocketAddress
 
 from ..host import Host
 

@@ -7,14 +7,14 @@ import trio
 from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address
-from protocol.dht.handshake_box import (
+from protocol.dht.handshake.handshake_box import (
     HandshakeBox,
     HolepunchBox,
     Mode,
     encode_handshake_box,
     encode_holepunch_box,
 )
-from protocol.dht.messages import (
+from protocol.dht.rpc.messages import (
     Command,
     Internal,
     Request,
@@ -24,7 +24,7 @@ from protocol.dht.messages import (
     encode_response,
 )
 from protocol.errors import DecodeError
-from vitra_node.net.udp import DatagramSocket, SocketAddress
+from vitra_node.net.udx.udp import DatagramSocket, SocketAddress
 
 from ..host import Host
 

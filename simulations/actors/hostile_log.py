@@ -13,8 +13,10 @@ from protocol.crypto.hashes import TreeNode
 from protocol.crypto.manifest import Manifest
 from protocol.crypto.signatures import single_signature
 from protocol.hypercore.core import CoreReader, TreeHead
-from protocol.hypercore.merkle import append_blocks
-from protocol.hypercore.messages import (
+from protocol.hypercore.merkle.growth import append_blocks
+from protocol.hypercore.merkle.proof import BlockPart, BlockRequest, Data, Request
+from protocol.hypercore.merkle.prover import CannotProve, build_proof
+from protocol.hypercore.replication.messages import (
     BITFIELD,
     DATA,
     RANGE,
@@ -31,8 +33,6 @@ from protocol.hypercore.messages import (
     encode_request,
     encode_sync,
 )
-from protocol.hypercore.proof import BlockPart, BlockRequest, Data, Request
-from protocol.hypercore.prover import CannotProve, build_proof
 from protocol.limits import (
     MAX_BITFIELD_WORDS,
     MAX_BLOCK_BYTES,
@@ -41,8 +41,8 @@ from protocol.limits import (
 )
 from vitra_node.config import Address
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.peer_sink import PeerSink, ReplicatedCore
-from vitra_node.net.session import replicate
+from vitra_node.net.sessions.peer_sink import PeerSink, ReplicatedCore
+from vitra_node.net.sessions.session import replicate
 from vitra_node.world import World
 
 

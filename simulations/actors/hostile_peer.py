@@ -9,11 +9,11 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.hypercore.core import CoreReader
-from vitra_node.net.dht import DHT
-from vitra_node.net.dht_connection import DhtConnection
+from vitra_node.net.dht.connection import DhtConnection
+from vitra_node.net.dht.dht import DHT
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.session import replicate
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.sessions.session import replicate
+from vitra_node.net.udx.udp import SocketAddress
 
 from ..host import Host
 from .hostile_log import Attack, HostileLog, HostileSource

@@ -5,13 +5,13 @@ from __future__ import annotations
 import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
-from vitra_node.net.dht import DHT
-from vitra_node.net.dht_connection import DhtConnection
+from vitra_node.net.dht.connection import DhtConnection
+from vitra_node.net.dht.dht import DHT
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.session import replicate
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.sessions.session import replicate
+from vitra_node.net.udx.udp import SocketAddress
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from ..host import Host
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import trio
 
 from vitra_node.net.connections import Connections
-from vitra_node.net.swarm import Swarm
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.swarm.swarm import Swarm
+from vitra_node.net.udx.udp import SocketAddress
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from ..host import Host
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from protocol.dht.addresses import ID_BYTES, Address, distance, node_id
-from protocol.dht.messages import (
+from protocol.dht.rpc.messages import (
     Internal,
     Request,
     Response,
@@ -13,9 +13,9 @@ from protocol.dht.messages import (
     encode_request,
     encode_response,
 )
-from protocol.dht.routing_table import ROW_NODES
+from protocol.dht.rpc.routing_table import ROW_NODES
 from protocol.errors import DecodeError
-from vitra_node.net.udp import DatagramSocket, SocketAddress
+from vitra_node.net.udx.udp import DatagramSocket, SocketAddress
 
 from ..host import Host
 

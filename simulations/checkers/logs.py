@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 
 def same_log(log: Hypercore, copy: Hypercore) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from random import Random
 
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 
 # A translation that nothing passed through for so long is forgotten. RFC 4787, REQ-5: at least two
 # minutes; common routers take 30 s for what was never answered.

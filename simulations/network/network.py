@@ -16,7 +16,7 @@ from random import Random
 import trio
 
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 
 from ..journal import Journal
 from .conditions import HEADER_BYTES, Conditions

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from vitra_node.net.udp import BUFFER_BYTES, MAX_BATCH_DATAGRAMS, Datagram, SocketAddress
+from vitra_node.net.udx.udp import BUFFER_BYTES, MAX_BATCH_DATAGRAMS, Datagram, SocketAddress
 
 Send = Callable[["SimulatedSocket", bytes, SocketAddress, int], None]
 

@@ -15,9 +15,9 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.dht.addresses import Address, distance, node_id
-from protocol.dht.routing_table import ROW_NODES
+from protocol.dht.rpc.routing_table import ROW_NODES
 from vitra_node.config import Address as DirectAddress
-from vitra_node.net.dht import DHT
+from vitra_node.net.dht.dht import DHT
 from vitra_node.net.direct import direct_peers
 from vitra_node.storage.corestore import Corestore
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
-from vitra_node.net.dht import DHT
+from vitra_node.net.dht.dht import DHT
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.udp import SocketAddress
+from vitra_node.net.udx.udp import SocketAddress
 
 from ..actors.dht_network import open_dht
 from ..host import Host

@@ -7,7 +7,7 @@ from dataclasses import replace
 import trio
 
 from vitra_node.storage.errors import StorageError
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from ..actors.dht_network import open_dht
 from ..actors.log_peers import LogReader, LogWriter

@@ -18,12 +18,7 @@ from contextlib import suppress
 
 from protocol.crypto.keys import KeyPair
 from protocol.dht.addresses import Address
-from protocol.dht.messages import (
-    Request,
-    Response,
-    decode_packet_untrusted,
-    encode_response,
-)
+from protocol.dht.rpc.messages import Request, Response, decode_packet_untrusted, encode_response
 from protocol.errors import DecodeError
 from simulations.actors.dht_strangers import NOISE_BYTES, first_message
 

@@ -14,7 +14,7 @@ from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import default_manifest, manifest_key
 from protocol.encoding.msgpack import pack
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 Operations = Sequence[dict[str, Any]]
 

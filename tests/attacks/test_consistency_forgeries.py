@@ -18,10 +18,10 @@ import pytest
 
 from protocol.crypto.manifest import encode_manifest
 from protocol.errors import ProofError, RecordError
-from protocol.hypercore.proof import BlockRequest, Request, UpgradeRequest
-from protocol.hypercore.prover import CannotProve, build_proof
-from protocol.hypercore.verifier import verify_proof_untrusted
-from protocol.transparency.consistency import ConsistencyProof, prove_consistency
+from protocol.hypercore.merkle.proof import BlockRequest, Request, UpgradeRequest
+from protocol.hypercore.merkle.prover import CannotProve, build_proof
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
+from protocol.transparency.proofs.consistency import ConsistencyProof, prove_consistency
 from tests.merkle_core import MemoryCore, written_core
 from tests.signed_logs import KINDS, Kind, blocks
 

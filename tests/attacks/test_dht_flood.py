@@ -18,7 +18,8 @@ from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from protocol.dht import namespaces
 from protocol.dht.addresses import Address
-from protocol.dht.messages import (
+from protocol.dht.records.encoding import Announce, PeerRecord, encode_announce, sign_announce
+from protocol.dht.rpc.messages import (
     Command,
     ErrorCode,
     Request,
@@ -27,7 +28,6 @@ from protocol.dht.messages import (
     encode_request,
     encode_response,
 )
-from protocol.dht.records import Announce, PeerRecord, encode_announce, sign_announce
 from simulations.actors.dht_strangers import questions
 from vitra_node import DHT
 

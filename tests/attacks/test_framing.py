@@ -11,9 +11,9 @@ import pytest
 import trio
 
 from protocol.encoding.paths import ack_key
-from protocol.transparency.evidence import Evidence
-from protocol.transparency.extract import extract_blocks
 from protocol.transparency.frauds import ContractFraudProof, Violation, ViolationCode
+from protocol.transparency.proofs.evidence import Evidence
+from protocol.transparency.proofs.extract import extract_blocks
 from tests.contract_sources import MEMBERS
 from vitra_node import frauds
 from vitra_node.database import Database

@@ -23,9 +23,9 @@ from protocol.crypto.manifest import (
     multi_signer_manifest,
 )
 from protocol.errors import ProofError, RecordError
-from protocol.hypercore.contradiction import Rewrite, Statement, Truncation, statement_at
-from protocol.hypercore.heads import Heads
-from protocol.transparency.log_frauds import (
+from protocol.hypercore.heads.contradiction import Rewrite, Statement, Truncation, statement_at
+from protocol.hypercore.heads.heads_table import Heads
+from protocol.transparency.proofs.log_frauds import (
     LogFraudProof,
     log_fraud_proof,
     read_log_fraud_proof_untrusted,

@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from protocol.encoding.msgpack import pack
+from protocol.transparency.audits.sampling import chance_to_see, sampled_blocks
 from protocol.transparency.frauds import Verified, Violated
-from protocol.transparency.sampling import chance_to_see, sampled_blocks
 from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import ContractViolated

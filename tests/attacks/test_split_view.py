@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from protocol.crypto.keys import KeyPair
-from protocol.transparency.log_frauds import (
+from protocol.transparency.proofs.log_frauds import (
     BlockRewriteFraudProof,
     LogForkFraudProof,
     LogFraudProof,
@@ -31,7 +31,7 @@ from vitra_node.database import Database
 from vitra_node.roles.monitor import ForkFound, Validated
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.errors import LogViolated
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 RUNS = int(os.environ.get("VITRA_TEST_SPLITS", "12"))
 WRITER = KeyPair.from_seed(b"\x66" * 32)

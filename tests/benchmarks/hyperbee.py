@@ -10,8 +10,8 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
+from vitra_node.storage.bee.hyperbee import Hyperbee
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hyperbee import Hyperbee
 
 from .processes import Side, run_step
 from .stopwatch import Stopwatch

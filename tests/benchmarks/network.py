@@ -18,10 +18,10 @@ import trio
 
 from protocol.noise.secret_stream import STREAM_HEADER_BYTES, SecretStream
 from vitra_node import DHT
-from vitra_node.net.dht_connection import DhtConnection
-from vitra_node.net.dht_server import DhtServer
-from vitra_node.net.udp import DatagramSocket, SocketAddress
-from vitra_node.net.udx import UdxEndpoint
+from vitra_node.net.dht.connection import DhtConnection
+from vitra_node.net.dht.server import DhtServer
+from vitra_node.net.udx.endpoint import UdxEndpoint
+from vitra_node.net.udx.udp import DatagramSocket, SocketAddress
 
 from ..udx_network import Network
 from ..udx_network import Path as Way

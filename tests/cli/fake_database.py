@@ -15,7 +15,7 @@ from protocol.encoding.msgpack import pack
 from protocol.encoding.paths import parse_path
 from protocol.transparency.frauds import ContractFraudProof as ProtocolProof
 from protocol.transparency.frauds import Verified, Violation, ViolationCode
-from protocol.transparency.replay_state import START
+from protocol.transparency.replay.state import START
 from vitra_node.auditing import VerifyReport
 from vitra_node.config import Address
 from vitra_node.contracts.engine import Entry, Method

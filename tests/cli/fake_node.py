@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from vitra_node.api.server import ControlServer
+from vitra_node.api.control.server import ControlServer
 from vitra_node.api.session import RunningNode, Session
 from vitra_node.config import Address
 

@@ -13,15 +13,20 @@ from typing import Any
 
 import pytest
 
-from vitra_node.api import server
 from vitra_node.api.client import ControlClient
-from vitra_node.api.frames import API_VERSION, FAILURE_CODE, INVALID_PARAMS, METHOD_NOT_FOUND
-from vitra_node.api.methods import METHODS
-from vitra_node.api.socket_file import (
+from vitra_node.api.control import server
+from vitra_node.api.control.frames import (
+    API_VERSION,
+    FAILURE_CODE,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+)
+from vitra_node.api.control.socket_file import (
     MAX_SOCKET_PATH_BYTES,
     bind_control_socket,
     connect_control_socket,
 )
+from vitra_node.api.methods import METHODS
 from vitra_node.errors import NetworkProblem, NotAllowed, NotFound
 
 from .fake_database import violation_event

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from protocol.crypto.hashes import discovery_key
-from vitra_node.storage.environment import Writes
-from vitra_node.storage.lmdb_environment import DATA_NAME, LmdbEnvironment
-from vitra_node.storage.schema import (
+from vitra_node.storage.environments.environment import Writes
+from vitra_node.storage.environments.lmdb_environment import DATA_NAME, LmdbEnvironment
+from vitra_node.storage.environments.schema import (
     BLOCK_TABLE,
     core_key,
     decode_core,

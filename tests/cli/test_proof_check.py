@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from protocol.transparency.consistency import prove_consistency
-from protocol.transparency.inclusion import prove_inclusion
+from protocol.transparency.proofs.consistency import prove_consistency
+from protocol.transparency.proofs.inclusion import prove_inclusion
 from vitra_node.storage.corestore import Corestore
 
 from .conftest import Vitra

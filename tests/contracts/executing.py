@@ -19,7 +19,7 @@ import trio
 
 from protocol.crypto.hashes import tree_hash
 from protocol.encoding.paths import ack_key
-from protocol.hypercore.merkle import roots_at
+from protocol.hypercore.merkle.growth import roots_at
 from tests.contracts.random_operations import OperationSource
 from vitra_node.contracts import process
 from vitra_node.database import Database

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from protocol.transparency.inclusion import InclusionProof
+from protocol.transparency.proofs.inclusion import InclusionProof
 from tests.cli.processes import ok, running, serving, vitra
 from vitra_node.api.client import ControlClient
 from vitra_node.explorer.pages import PAGE_OPERATIONS

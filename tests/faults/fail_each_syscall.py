@@ -23,9 +23,9 @@ from pathlib import Path
 
 import trio
 
+from vitra_node.storage.care.fsck import check_directory
 from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.errors import StorageError
-from vitra_node.storage.fsck import check_directory
 
 FILES = (
     *("", "/lock", "/keys", "/keys/.primary.new", "/keys/primary"),

@@ -10,7 +10,7 @@ import sys
 
 import trio
 
-from protocol.transparency.checkpoint import decode_checkpoint_untrusted
+from protocol.transparency.audits.checkpoint import decode_checkpoint_untrusted
 from vitra_node.database import Database
 from vitra_node.roles.checkpoints import TABLE
 from vitra_node.roles.monitor import Validated

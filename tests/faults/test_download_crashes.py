@@ -16,8 +16,8 @@ from pathlib import Path
 
 import trio
 
+from vitra_node.storage.care.fsck import check_directory
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.fsck import check_directory
 
 CRASHES = int(os.environ.get("VITRA_CRASHES", "30"))
 BLOCKS = 6000

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from protocol.transparency.checkpoint import (
+from protocol.transparency.audits.checkpoint import (
     Checkpoint,
     decode_checkpoint_untrusted,
     encode_checkpoint,

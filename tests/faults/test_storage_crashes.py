@@ -14,9 +14,9 @@ from pathlib import Path
 
 import trio
 
-from protocol.hypercore.quorum import verify_head
+from protocol.hypercore.merkle.quorum import verify_head
+from vitra_node.storage.care.fsck import check_directory
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.fsck import check_directory
 
 CRASHES = int(os.environ.get("VITRA_CRASHES", "30"))
 

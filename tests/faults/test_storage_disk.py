@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from vitra_node.storage.care.fsck import check_directory
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.fsck import check_directory
 
 # Appends until the file may not grow any more, then says what it knows.
 FILLS_ITS_LIMIT = """

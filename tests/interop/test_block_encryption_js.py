@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocol.crypto.keys import KeyPair
-from vitra_node.storage.hyperbee import Hyperbee
+from vitra_node.storage.bee.hyperbee import Hyperbee
 
 from .js_peer import JsPeer
 from .test_replication_js import OurNode, assert_same, js_core, our_node

@@ -16,7 +16,7 @@ import trio
 from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from vitra_node import DHT
-from vitra_node.net.dht_server import DhtServer
+from vitra_node.net.dht.server import DhtServer
 from vitra_node.net.errors import ConnectionFailed
 
 from ..private_network import serving_nodes

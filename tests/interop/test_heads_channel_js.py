@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from protocol.transparency.log_frauds import BlockRewriteFraudProof, LogForkFraudProof
+from protocol.transparency.proofs.log_frauds import BlockRewriteFraudProof, LogForkFraudProof
 from vitra_node.config import Address
 from vitra_node.net.tcp import connect_tcp
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from .js_peer import JsPeer
 from .test_replication_js import assert_same, our_node

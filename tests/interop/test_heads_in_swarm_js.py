@@ -9,7 +9,7 @@ import trio
 
 from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
-from protocol.transparency.log_frauds import BlockRewriteFraudProof
+from protocol.transparency.proofs.log_frauds import BlockRewriteFraudProof
 from tests.attacks.test_split_view import connected as joined
 from tests.attacks.test_split_view import proven
 from vitra_node import Corestore, Swarm

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from protocol.dht.punch_rounds import CANNOT
+from protocol.dht.punching.punch_rounds import CANNOT
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 180

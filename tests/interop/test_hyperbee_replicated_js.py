@@ -8,8 +8,8 @@ from typing import Any
 import trio
 
 from protocol.hyperbee import Entry
+from vitra_node.storage.bee.hyperbee import Hyperbee
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hyperbee import Hyperbee
 
 from .js_peer import JsPeer
 

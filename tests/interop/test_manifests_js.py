@@ -15,9 +15,9 @@ import pytest
 from protocol.crypto.keys import KeyPair
 from protocol.crypto.manifest import Manifest, Prologue, default_manifest, manifest_key
 from protocol.hypercore.core import EMPTY_HEAD
-from protocol.hypercore.merkle import append_blocks
+from protocol.hypercore.merkle.growth import append_blocks
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from .js_peer import JsPeer
 from .shared_js_peer import SharedProcess

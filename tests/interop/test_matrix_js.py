@@ -18,7 +18,7 @@ reorganisation
 ===================  ====================================  =========================
 
 Of the logs of several signers with patches, one signature is over a longer log than the other. We
-serve seeks; our own fetch blocks instead, as ``protocol.hypercore.byte_seek`` explains.
+serve seeks; our own fetch blocks instead, as ``protocol.hypercore.merkle.byte_seek`` explains.
 
 A Corestore 7 with fifty logs on one stream, in both roles, is in ``test_matrix_corestore_js``.
 ``test_replication_js`` has more of following forks: refused ones, and the search for shared history
@@ -44,7 +44,7 @@ from protocol.crypto.manifest import (
 )
 from protocol.crypto.signatures import PartialSignature
 from protocol.hypercore.core import CoreChange, TreeHead
-from protocol.hypercore.merkle import (
+from protocol.hypercore.merkle.growth import (
     append_blocks,
     assemble_head,
     head_at,
@@ -52,7 +52,7 @@ from protocol.hypercore.merkle import (
     upgrade_nodes,
 )
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from ..merkle_core import MemoryCore
 from .js_peer import JsPeer

@@ -16,7 +16,7 @@ from vitra_node.config import Address
 from vitra_node.net.connections import Connections
 from vitra_node.net.tcp import connect_tcp, serve_tcp
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 from .js_peer import JsPeer
 

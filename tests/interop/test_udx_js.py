@@ -12,9 +12,9 @@ import pytest
 import trio
 
 from protocol.udx.events import CloseReason
-from vitra_node.net.udp import DatagramSocket, SocketAddress, UdpSocket
-from vitra_node.net.udx import UdxEndpoint
-from vitra_node.net.udx_connection import UdxConnection
+from vitra_node.net.udx.connection import UdxConnection
+from vitra_node.net.udx.endpoint import UdxEndpoint
+from vitra_node.net.udx.udp import DatagramSocket, SocketAddress, UdpSocket
 
 from .js_peer import JsPeer
 

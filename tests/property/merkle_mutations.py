@@ -26,8 +26,8 @@ from protocol.crypto.manifest import (
 )
 from protocol.errors import RemoteProtocolError
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.flat_tree import end_length, parent
-from protocol.hypercore.merkle import (
+from protocol.hypercore.merkle.flat_tree import end_length, parent
+from protocol.hypercore.merkle.growth import (
     append_blocks,
     assemble_head,
     head_at,
@@ -35,8 +35,7 @@ from protocol.hypercore.merkle import (
     sign_partial,
     upgrade_nodes,
 )
-from protocol.hypercore.messages import decode_data_untrusted, encode_data
-from protocol.hypercore.proof import (
+from protocol.hypercore.merkle.proof import (
     BlockRequest,
     Data,
     HashRequest,
@@ -44,9 +43,10 @@ from protocol.hypercore.proof import (
     SeekRequest,
     UpgradeRequest,
 )
-from protocol.hypercore.prover import CannotProve, build_proof, missing_nodes
-from protocol.hypercore.quorum import verify_head
-from protocol.hypercore.verifier import verify_proof_untrusted
+from protocol.hypercore.merkle.prover import CannotProve, build_proof, missing_nodes
+from protocol.hypercore.merkle.quorum import verify_head
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
+from protocol.hypercore.replication.messages import decode_data_untrusted, encode_data
 
 from ..merkle_core import KEY_PAIR, MemoryCore
 

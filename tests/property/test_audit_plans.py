@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 from protocol.errors import BeeBlockError, RecordError
 from protocol.hyperbee.blocks import decode_block_untrusted
 from protocol.hyperbee.reading import BlockReads
-from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, Verified, Violated
-from protocol.transparency.replay_state import START
-from protocol.transparency.sampling import (
+from protocol.transparency.audits.sampling import (
     altered_for,
     chance_to_see,
     sampled_blocks,
     sampled_part,
 )
-from protocol.transparency.segments import (
+from protocol.transparency.audits.segments import (
     MIN_SEGMENT_BLOCKS,
     ReplayAgain,
     Segment,
@@ -33,7 +31,9 @@ from protocol.transparency.segments import (
     join_sample,
     wanted_cuts,
 )
-from protocol.transparency.state_at import state_at
+from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, Verified, Violated
+from protocol.transparency.replay.state import START
+from protocol.transparency.replay.state_at import state_at
 from tests.replay_world import History, bee_blocks, drive
 from tests.toy_contract import ALICE
 

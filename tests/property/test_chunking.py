@@ -33,7 +33,7 @@ from tests.connection_pair import (
     stream_events,
 )
 from tests.vectors.load import load_vectors
-from vitra_node.api.frames import FrameError, FrameReader, RequestFrame, encode_frame
+from vitra_node.api.control.frames import FrameError, FrameReader, RequestFrame, encode_frame
 
 from .hostile_bytes import mutate
 

@@ -18,26 +18,19 @@ from protocol.dht.addresses import (
     encode_address,
     encode_address6,
 )
-from protocol.dht.handshake_box import (
+from protocol.dht.handshake.handshake_box import (
     decode_handshake_box_untrusted,
     decode_holepunch_box_untrusted,
 )
-from protocol.dht.holepunch_payload import (
+from protocol.dht.handshake.noise_payload import decode_noise_payload_untrusted
+from protocol.dht.node import DhtNode
+from protocol.dht.punching.holepunch_payload import (
     HolepunchPayload,
     decode_holepunch_payload_untrusted,
     encode_holepunch_payload,
     open_holepunch_untrusted,
 )
-from protocol.dht.messages import (
-    Request,
-    Response,
-    decode_packet_untrusted,
-    encode_request,
-    encode_response,
-)
-from protocol.dht.node import DhtNode
-from protocol.dht.noise_payload import decode_noise_payload_untrusted
-from protocol.dht.records import (
+from protocol.dht.records.encoding import (
     decode_announce_untrusted,
     decode_lookup_reply_untrusted,
     decode_mutable_put_untrusted,
@@ -45,7 +38,14 @@ from protocol.dht.records import (
     decode_peer_address_untrusted,
     read_peer_record_untrusted,
 )
-from protocol.dht.rpc import NodeConfig
+from protocol.dht.rpc.messages import (
+    Request,
+    Response,
+    decode_packet_untrusted,
+    encode_request,
+    encode_response,
+)
+from protocol.dht.rpc.rpc import NodeConfig
 from protocol.encoding.compact import Decoder
 from protocol.errors import RemoteProtocolError
 from tests.vectors.load import load_vectors

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from protocol.crypto.manifest import Manifest
 from protocol.errors import DecodeError, ProofError, RemoteProtocolError, ReplicationError
 from protocol.hypercore.core import TreeHead
-from protocol.hypercore.heads import Heads
-from protocol.hypercore.proof import Data, Request, UpgradeRequest
-from protocol.hypercore.prover import CannotProve, build_proof
+from protocol.hypercore.heads.heads_table import Heads
+from protocol.hypercore.merkle.proof import Data, Request, UpgradeRequest
+from protocol.hypercore.merkle.prover import CannotProve, build_proof
 from protocol.limits import GOSSIP_HEAD_SECONDS, GOSSIP_HEADS_PER_PEER, MAX_GOSSIP_HEADS
-from protocol.transparency import gossip_messages as messages
-from protocol.transparency.gossip import HeadGossip
-from protocol.transparency.log_frauds import (
+from protocol.transparency.gossip import messages as messages
+from protocol.transparency.gossip.head_gossip import HeadGossip
+from protocol.transparency.proofs.log_frauds import (
     contradiction_of,
     log_fraud_proof,
     read_log_fraud_proof_untrusted,

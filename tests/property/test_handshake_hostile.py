@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from protocol.crypto.keys import KeyPair
 from protocol.dht.addresses import Address
-from protocol.dht.connecting import Connect
 from protocol.dht.events import Announced, ConnectFailed, ConnectionReady, HandshakeReceived
-from protocol.dht.listening import Server
-from protocol.dht.noise_payload import (
+from protocol.dht.handshake.connecting import Connect
+from protocol.dht.handshake.listening import Server
+from protocol.dht.handshake.noise_payload import (
     HolepunchInfo,
     NoisePayload,
     RelayRoute,
     RelayThrough,
     UdxInfo,
 )
-from protocol.dht.rpc import NodeConfig
+from protocol.dht.rpc.rpc import NodeConfig
 from tests.dht_network import BOOTSTRAP, build
 
 SERVER = KeyPair.from_seed(b"\x01" * 32)

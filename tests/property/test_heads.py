@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.hypercore.contradiction import Contradiction, Rewrite, Truncation
 from protocol.hypercore.core import TreeHead
-from protocol.hypercore.heads import Heads
-from protocol.hypercore.proof import Data, Request, UpgradeRequest
-from protocol.hypercore.prover import build_proof
+from protocol.hypercore.heads.contradiction import Contradiction, Rewrite, Truncation
+from protocol.hypercore.heads.heads_table import Heads
+from protocol.hypercore.merkle.proof import Data, Request, UpgradeRequest
+from protocol.hypercore.merkle.prover import build_proof
 from protocol.limits import MAX_KEPT_HEADS
-from protocol.transparency.log_frauds import (
+from protocol.transparency.proofs.log_frauds import (
     contradiction_of,
     log_fraud_proof,
     read_log_fraud_proof_untrusted,

@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.dht.addresses import Address
-from protocol.dht.handshake_box import (
+from protocol.dht.handshake.handshake_box import (
     HolepunchBox,
     Mode,
     decode_holepunch_box_untrusted,
     encode_holepunch_box,
 )
-from protocol.dht.holepunch_payload import HolepunchPayload, seal_holepunch
-from protocol.dht.messages import Command, Request, Response, decode_packet_untrusted
-from protocol.dht.messages import encode_response as encode
-from protocol.dht.noise_payload import HolepunchInfo, RelayRoute
-from protocol.dht.punch_answers import PunchAnswers
-from protocol.dht.punch_rounds import PunchPlan, PunchRounds
-from protocol.dht.puncher import PUNCH
-from protocol.dht.requests import FIRST_FREE_SOCKET, Datagram
-from protocol.dht.rpc import Incoming
+from protocol.dht.handshake.noise_payload import HolepunchInfo, RelayRoute
+from protocol.dht.punching.holepunch_payload import HolepunchPayload, seal_holepunch
+from protocol.dht.punching.punch_answers import PunchAnswers
+from protocol.dht.punching.punch_rounds import PunchPlan, PunchRounds
+from protocol.dht.punching.puncher import PUNCH
+from protocol.dht.rpc.messages import Command, Request, Response, decode_packet_untrusted
+from protocol.dht.rpc.messages import encode_response as encode
+from protocol.dht.rpc.requests import FIRST_FREE_SOCKET, Datagram
+from protocol.dht.rpc.rpc import Incoming
 from protocol.errors import RemoteProtocolError
 from protocol.limits import MAX_PUNCHERS
 from tests.dht_network import BOOTSTRAP, Host, build

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.hypercore.core import EMPTY_HEAD
-from protocol.hypercore.flat_tree import full_roots
-from protocol.hypercore.merkle import append_blocks
-from protocol.hypercore.quorum import verify_head
+from protocol.hypercore.merkle.flat_tree import full_roots
+from protocol.hypercore.merkle.growth import append_blocks
+from protocol.hypercore.merkle.quorum import verify_head
 from vitra_node.storage.corestore import Corestore
-from vitra_node.storage.hypercore import Hypercore
+from vitra_node.storage.log.hypercore import Hypercore
 
 BLOCKS = st.lists(st.binary(max_size=12), min_size=1, max_size=9)
 APPEND = st.tuples(st.just("append"), BLOCKS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from protocol.crypto.hashes import leaf_node, parent_node
 from protocol.hypercore.core import EMPTY_HEAD
-from protocol.hypercore.flat_tree import (
+from protocol.hypercore.merkle.flat_tree import (
     children,
     contains,
     depth,
@@ -25,10 +25,10 @@ from protocol.hypercore.flat_tree import (
     sibling,
     upgrade_indexes,
 )
-from protocol.hypercore.merkle import append_blocks, append_root
-from protocol.hypercore.proof import BlockRequest, Request, UpgradeRequest
-from protocol.hypercore.prover import build_proof, missing_nodes
-from protocol.hypercore.verifier import verify_proof_untrusted
+from protocol.hypercore.merkle.growth import append_blocks, append_root
+from protocol.hypercore.merkle.proof import BlockRequest, Request, UpgradeRequest
+from protocol.hypercore.merkle.prover import build_proof, missing_nodes
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
 
 from ..merkle_core import MemoryCore, compat_core, written_core
 

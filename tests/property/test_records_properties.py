@@ -19,7 +19,7 @@ from protocol.transparency.records import (
     encode_ack,
     parse_ack_key_untrusted,
 )
-from protocol.transparency.replay_state import ReplayState, decode_state_untrusted, encode_state
+from protocol.transparency.replay.state import ReplayState, decode_state_untrusted, encode_state
 
 keys = st.binary(min_size=32, max_size=32)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -26,9 +26,9 @@ from protocol.transparency.records import (
     decode_input_untrusted,
     is_ack_key,
 )
-from protocol.transparency.replay_requests import ContractRun, RunContract
-from protocol.transparency.replay_state import START, decode_state_untrusted, encode_state
-from protocol.transparency.state_at import state_at, transaction_start
+from protocol.transparency.replay.requests import ContractRun, RunContract
+from protocol.transparency.replay.state import START, decode_state_untrusted, encode_state
+from protocol.transparency.replay.state_at import state_at, transaction_start
 from tests.replay_world import (
     History,
     bee_blocks,

@@ -12,15 +12,29 @@ from hypothesis import strategies as st
 from protocol.crypto.hashes import TreeNode
 from protocol.crypto.manifest import default_manifest
 from protocol.errors import DecodeError, ProofError, RemoteProtocolError
-from protocol.hypercore.bitfield import RemoteBlocks
-from protocol.hypercore.block_proof import (
+from protocol.hypercore.merkle.block_proof import (
     decode_block_answer_untrusted,
     encode_block_answer,
     encode_block_request,
     fold_block_untrusted,
     prove_block,
 )
-from protocol.hypercore.messages import (
+from protocol.hypercore.merkle.proof import (
+    BlockPart,
+    BlockRequest,
+    Data,
+    HashPart,
+    HashRequest,
+    Request,
+    SeekPart,
+    SeekRequest,
+    UpgradePart,
+    UpgradeRequest,
+)
+from protocol.hypercore.merkle.prover import CannotProve, build_proof
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
+from protocol.hypercore.replication.bitfield import RemoteBlocks
+from protocol.hypercore.replication.messages import (
     Bitfield,
     Cancel,
     Extension,
@@ -36,20 +50,6 @@ from protocol.hypercore.messages import (
     encode_data,
     encode_message,
 )
-from protocol.hypercore.proof import (
-    BlockPart,
-    BlockRequest,
-    Data,
-    HashPart,
-    HashRequest,
-    Request,
-    SeekPart,
-    SeekRequest,
-    UpgradePart,
-    UpgradeRequest,
-)
-from protocol.hypercore.prover import CannotProve, build_proof
-from protocol.hypercore.verifier import verify_proof_untrusted
 
 from ..replication_nodes import WRITER, MemoryCore
 

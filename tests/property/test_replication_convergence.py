@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from protocol.hypercore.messages import DATA
+from protocol.hypercore.replication.messages import DATA
 
 from ..replication_nodes import Link, MemoryCore, Node, run
 

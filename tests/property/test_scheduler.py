@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.hypercore.bitfield import RemoteBlocks
-from protocol.hypercore.scheduler import CHUNK_BLOCKS, BlockScheduler
+from protocol.hypercore.replication.bitfield import RemoteBlocks
+from protocol.hypercore.replication.scheduler import CHUNK_BLOCKS, BlockScheduler
 
 from ..replication_nodes import MemoryCore
 

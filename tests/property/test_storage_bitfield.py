@@ -6,9 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from vitra_node.storage.bitfield import PAGE_BITS, Bitfield
-from vitra_node.storage.environment import Writes
-from vitra_node.storage.memory_environment import MemoryEnvironment
+from vitra_node.storage.environments.environment import Writes
+from vitra_node.storage.environments.memory_environment import MemoryEnvironment
+from vitra_node.storage.log.bitfield import PAGE_BITS, Bitfield
 
 LIMIT = 3 * PAGE_BITS + 100
 # Around the edges of pages and bytes, and anywhere.

@@ -11,11 +11,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from vitra_node.storage.environment import Environment, KeyRange, Writes
+from vitra_node.storage.environments.environment import Environment, KeyRange, Writes
+from vitra_node.storage.environments.journaled_environment import JOURNAL_NAME, JournaledEnvironment
+from vitra_node.storage.environments.lmdb_environment import DATA_NAME, LmdbEnvironment
+from vitra_node.storage.environments.memory_environment import MemoryEnvironment
 from vitra_node.storage.errors import EnvironmentFull
-from vitra_node.storage.journaled_environment import JOURNAL_NAME, JournaledEnvironment
-from vitra_node.storage.lmdb_environment import DATA_NAME, LmdbEnvironment
-from vitra_node.storage.memory_environment import MemoryEnvironment
 
 # Few distinct bytes, so that keys collide, are prefixes of each other and lie at range ends.
 FIRST_KEY = b"\x01"  # below lies what an environment notes about itself

@@ -14,7 +14,7 @@ import trio
 
 from protocol.dht.addresses import Address
 from protocol.dht.events import ConnectFailed, ConnectionReady, RelayWanted
-from protocol.dht.noise_payload import NoisePayload, RelayThrough, UdxInfo
+from protocol.dht.handshake.noise_payload import NoisePayload, RelayThrough, UdxInfo
 from protocol.noise.handshake import HandshakeResult
 from protocol.udx.packets import is_udx, relayed
 from protocol.udx.stream import GREETING_SECONDS, MAX_WAY_GREETINGS
@@ -24,9 +24,9 @@ from simulations.host import Host
 from simulations.journal import Journal
 from simulations.network.nat import NatKind
 from simulations.simulation import Simulation
-from vitra_node.net.dht_connection import Meeting
-from vitra_node.net.udp import DatagramSocket, SocketAddress
-from vitra_node.net.udx import UdxEndpoint
+from vitra_node.net.dht.connection import Meeting
+from vitra_node.net.udx.endpoint import UdxEndpoint
+from vitra_node.net.udx.udp import DatagramSocket, SocketAddress
 
 SEEDS = range(20)
 BAD = {"loss": 0.1, "duplication": 0.05, "reordering": 0.1}

@@ -15,7 +15,7 @@ from simulations.journal import Journal
 from simulations.network.nat import FORGET_SECONDS, Nat, NatKind
 from simulations.simulation import Simulation
 from vitra_node.config import Address
-from vitra_node.storage.environment import Writes
+from vitra_node.storage.environments.environment import Writes
 from vitra_node.storage.errors import StorageError
 
 PEER = ("41.0.0.7", 1000)

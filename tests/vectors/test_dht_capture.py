@@ -10,20 +10,24 @@ from protocol.crypto.hashes import blake2b_256
 from protocol.crypto.keys import KeyPair
 from protocol.dht import namespaces
 from protocol.dht.addresses import Address, node_id
-from protocol.dht.handshake_box import (
+from protocol.dht.handshake.handshake_box import (
     Mode,
     decode_handshake_box_untrusted,
     decode_holepunch_box_untrusted,
     encode_handshake_box,
     encode_holepunch_box,
 )
-from protocol.dht.holepunch_payload import (
+from protocol.dht.handshake.noise_payload import (
+    decode_noise_payload_untrusted,
+    encode_noise_payload,
+)
+from protocol.dht.punching.holepunch_payload import (
     NONCE_BYTES,
     holepunch_secret,
     open_holepunch_untrusted,
     seal_holepunch,
 )
-from protocol.dht.messages import (
+from protocol.dht.rpc.messages import (
     REQUEST,
     RESPONSE,
     Command,
@@ -32,8 +36,7 @@ from protocol.dht.messages import (
     encode_request,
     encode_response,
 )
-from protocol.dht.noise_payload import decode_noise_payload_untrusted, encode_noise_payload
-from protocol.dht.routing_table import Node, RoutingTable
+from protocol.dht.rpc.routing_table import Node, RoutingTable
 from protocol.noise.handshake import Handshake
 
 from .load import load_vectors

@@ -17,7 +17,7 @@ from protocol.dht.addresses import (
     encode_address6,
     node_id,
 )
-from protocol.dht.handshake_box import (
+from protocol.dht.handshake.handshake_box import (
     HandshakeBox,
     HolepunchBox,
     Mode,
@@ -26,23 +26,7 @@ from protocol.dht.handshake_box import (
     encode_handshake_box,
     encode_holepunch_box,
 )
-from protocol.dht.holepunch_payload import (
-    HolepunchPayload,
-    decode_holepunch_payload_untrusted,
-    encode_holepunch_payload,
-    holepunch_secret,
-    open_holepunch_untrusted,
-    seal_holepunch,
-)
-from protocol.dht.messages import (
-    Request,
-    Response,
-    decode_packet_untrusted,
-    encode_request,
-    encode_response,
-)
-from protocol.dht.nat_sampler import NatSampler
-from protocol.dht.noise_payload import (
+from protocol.dht.handshake.noise_payload import (
     HolepunchInfo,
     NoisePayload,
     RelayRoute,
@@ -51,7 +35,15 @@ from protocol.dht.noise_payload import (
     decode_noise_payload_untrusted,
     encode_noise_payload,
 )
-from protocol.dht.records import (
+from protocol.dht.punching.holepunch_payload import (
+    HolepunchPayload,
+    decode_holepunch_payload_untrusted,
+    encode_holepunch_payload,
+    holepunch_secret,
+    open_holepunch_untrusted,
+    seal_holepunch,
+)
+from protocol.dht.records.encoding import (
     Announce,
     LookupReply,
     PeerAddress,
@@ -74,7 +66,15 @@ from protocol.dht.records import (
     sign_mutable,
     verify_announce_untrusted,
 )
-from protocol.dht.tokens import Tokens, make_token
+from protocol.dht.rpc.messages import (
+    Request,
+    Response,
+    decode_packet_untrusted,
+    encode_request,
+    encode_response,
+)
+from protocol.dht.rpc.nat_sampler import NatSampler
+from protocol.dht.rpc.tokens import Tokens, make_token
 from protocol.encoding.compact import Decoder, encode_buffer, encode_uint
 from protocol.noise.handshake import Handshake
 

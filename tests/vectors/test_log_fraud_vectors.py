@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from protocol.errors import ProofError, RecordError
-from protocol.hypercore.contradiction import Rewrite, Statement, Truncation, statement_at
-from protocol.hypercore.heads import Heads
-from protocol.hypercore.proof import Request, UpgradeRequest
-from protocol.hypercore.prover import build_proof
-from protocol.transparency import gossip_messages as messages
-from protocol.transparency.log_frauds import log_fraud_proof, read_log_fraud_proof_untrusted
+from protocol.hypercore.heads.contradiction import Rewrite, Statement, Truncation, statement_at
+from protocol.hypercore.heads.heads_table import Heads
+from protocol.hypercore.merkle.proof import Request, UpgradeRequest
+from protocol.hypercore.merkle.prover import build_proof
+from protocol.transparency.gossip import messages as messages
+from protocol.transparency.proofs.log_frauds import log_fraud_proof, read_log_fraud_proof_untrusted
 from tests.signed_logs import KINDS, Kind, blocks
 
 PATH = Path(__file__).parents[2] / "specs" / "vectors" / "log_frauds.json"

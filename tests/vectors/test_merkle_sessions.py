@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from protocol.hypercore.messages import (
+from protocol.hypercore.merkle.proof import Data, Request
+from protocol.hypercore.merkle.prover import build_proof
+from protocol.hypercore.merkle.reorg import begin_reorg_untrusted
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
+from protocol.hypercore.replication.messages import (
     DATA,
     REQUEST,
     decode_data_untrusted,
     decode_request_untrusted,
 )
-from protocol.hypercore.proof import Data, Request
-from protocol.hypercore.prover import build_proof
-from protocol.hypercore.reorg import begin_reorg_untrusted
-from protocol.hypercore.verifier import verify_proof_untrusted
 
 from ..merkle_core import MemoryCore
 from .load import load_vectors

@@ -17,10 +17,10 @@ from protocol.crypto.manifest import (
     manifest_key,
 )
 from protocol.encoding.compact import Decoder
-from protocol.hypercore import flat_tree
 from protocol.hypercore.core import EMPTY_HEAD, TreeHead
-from protocol.hypercore.merkle import append_blocks, assemble_head, sign_head, sign_partial
-from protocol.hypercore.proof import (
+from protocol.hypercore.merkle import flat_tree
+from protocol.hypercore.merkle.growth import append_blocks, assemble_head, sign_head, sign_partial
+from protocol.hypercore.merkle.proof import (
     BlockRequest,
     Data,
     HashRequest,
@@ -28,9 +28,9 @@ from protocol.hypercore.proof import (
     SeekRequest,
     UpgradeRequest,
 )
-from protocol.hypercore.prover import build_proof, max_missing_nodes, missing_nodes
-from protocol.hypercore.quorum import verify_head
-from protocol.hypercore.verifier import verify_proof_untrusted
+from protocol.hypercore.merkle.prover import build_proof, max_missing_nodes, missing_nodes
+from protocol.hypercore.merkle.quorum import verify_head
+from protocol.hypercore.merkle.verifier import verify_proof_untrusted
 
 from ..merkle_core import MemoryCore, block_values, written_core
 from .load import load_vectors

@@ -25,9 +25,9 @@ from protocol.transparency.frauds import (
     Violated,
     ViolationCode,
 )
-from protocol.transparency.index_pages import IndexPages
-from protocol.transparency.replay import replay
-from protocol.transparency.replay_requests import (
+from protocol.transparency.replay.index_pages import IndexPages
+from protocol.transparency.replay.replay import replay
+from protocol.transparency.replay.requests import (
     ContractRun,
     HasKeys,
     OperationFacts,

@@ -9,13 +9,14 @@ import pytest
 
 from protocol.crypto.hashes import TreeNode
 from protocol.encoding.compact import Decoder
-from protocol.hypercore.capability import (
+from protocol.hypercore.merkle.proof import Data, Request
+from protocol.hypercore.replication.capability import (
     OpenHandshake,
     capability,
     check_open_untrusted,
     encode_open,
 )
-from protocol.hypercore.messages import (
+from protocol.hypercore.replication.messages import (
     Bitfield,
     Extension,
     Message,
@@ -25,7 +26,6 @@ from protocol.hypercore.messages import (
     decode_message_untrusted,
     encode_message,
 )
-from protocol.hypercore.proof import Data, Request
 
 from .load import load_vectors
 

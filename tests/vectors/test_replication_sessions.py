@@ -13,8 +13,8 @@ import pytest
 from protocol.crypto.hashes import TreeNode
 from protocol.crypto.manifest import Manifest, default_manifest
 from protocol.hypercore.core import EMPTY_HEAD, CoreChange, TreeHead
-from protocol.hypercore.merkle import append_blocks
-from protocol.hypercore.messages import (
+from protocol.hypercore.merkle.growth import append_blocks
+from protocol.hypercore.replication.messages import (
     DATA,
     NO_DATA,
     RANGE,

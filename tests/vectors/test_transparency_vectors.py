@@ -14,11 +14,11 @@ from protocol.encoding.msgpack import pack, unpack_untrusted
 from protocol.encoding.paths import format_key, parse_path, parse_write_path
 from protocol.errors import PathError
 from protocol.hypercore.core import EMPTY_HEAD
-from protocol.hypercore.merkle import append_blocks
+from protocol.hypercore.merkle.growth import append_blocks
 from protocol.transparency.changes import Put
 from protocol.transparency.frauds import Verified
 from protocol.transparency.records import Ack, decode_ack_untrusted, is_ack_key
-from protocol.transparency.replay_requests import ContractRun, OperationFacts, RunContract
+from protocol.transparency.replay.requests import ContractRun, OperationFacts, RunContract
 from tests.replay_world import ContractThrewError, History, Read, bee_blocks, drive, run_toy
 
 VECTORS = json.loads(

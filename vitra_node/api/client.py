@@ -16,8 +16,8 @@ from typing import Any, Self
 
 from ..errors import NetworkProblem, NotFound, UsageProblem, VitraError
 from ..progress import Step
-from .error_bodies import failure_from_body_untrusted
-from .frames import (
+from .control.error_bodies import failure_from_body_untrusted
+from .control.frames import (
     API_VERSION,
     Frame,
     FrameError,
@@ -28,8 +28,8 @@ from .frames import (
     decode_error_untrusted,
     encode_frame,
 )
-from .socket_file import connect_control_socket
-from .step_frames import PROGRESS_FLAG, PROGRESS_METHOD, decode_step
+from .control.socket_file import connect_control_socket
+from .control.step_frames import PROGRESS_FLAG, PROGRESS_METHOD, decode_step
 
 # A node greets at once. One that does not within this time is stopped or stuck.
 GREETING_SECONDS = 10.0

@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from ..contracts.confinement import LANDLOCK_FILES, SECCOMP, WALLS, missing_walls
-from ..net.swarm import Swarm
+from ..net.swarm.swarm import Swarm
 from .session import Session
 
 OK, PROBLEM, OFF = "ok", "problem", "off"

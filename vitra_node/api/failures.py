@@ -34,8 +34,8 @@ from ..errors import (
 )
 from ..net import errors as net
 from ..storage import errors as storage
-from ..storage.sealing import WrongPassphrase
-from .frames import FrameError
+from ..storage.keys.sealing import WrongPassphrase
+from .control.frames import FrameError
 
 _log = logging.getLogger(__name__)
 

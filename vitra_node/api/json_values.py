@@ -15,7 +15,7 @@ from typing import Any
 
 from protocol.encoding.msgpack import UNDEFINED, Date
 
-from .frames import Json
+from .control.frames import Json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

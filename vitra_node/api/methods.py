@@ -14,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import NotFound
+from .control.frames import API_VERSION
+from .control.parameters import Parameter, bind, parameters_of
 from .failures import telling
-from .frames import API_VERSION
 from .handlers import (
     audit,
     contract,
@@ -28,7 +29,6 @@ from .handlers import (
     rollback,
     transactions,
 )
-from .parameters import Parameter, bind, parameters_of
 from .session import Session
 from .watched import Watch, watched
 

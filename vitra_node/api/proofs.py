@@ -12,7 +12,8 @@ import trio
 from protocol.encoding.msgpack import unpack_untrusted
 from protocol.encoding.paths import format_key
 from protocol.errors import DecodeError, ProofError, RecordError
-from protocol.transparency import consistency, frauds, inclusion, log_frauds, result_proof
+from protocol.transparency import frauds
+from protocol.transparency.proofs import consistency, inclusion, log_frauds, result_proof
 
 from ..errors import NotFound, UsageProblem
 from .failures import telling

@@ -14,7 +14,7 @@ from ..errors import CannotTellYet, NotAllowed, NotFound
 if TYPE_CHECKING:
     from ..database import Database
     from ..ledger.oplogs import Oplog
-    from .hooks import Hooks
+    from .hosting.hooks import Hooks
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
-from protocol.transparency.sampling import altered_for, chance_to_see
+from protocol.transparency.audits.sampling import altered_for, chance_to_see
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ
 
 from ..roles.monitor import ForkFound, MonitorEvent, Validated, ViolationFound
 from .json_values import to_json
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..ledger.index import HistoryEntry
     from ..ledger.oplogs import Oplog
     from ..log_frauds import LogForkFraudProof
-    from ..net.swarm import Swarm
+    from ..net.swarm.swarm import Swarm
     from ..transactions import Operation, Result, Transaction
 
 

@@ -62,7 +62,7 @@ class LazyGroup(click.Group):
         """The command of a name, imported now."""
         for name, module, _ in _COMMANDS:
             if name == cmd_name:
-                loaded = importlib.import_module(f".{module}", __package__)
+                loaded = importlib.import_module(f".commands.{module}", __package__)
                 command: click.Command = getattr(loaded, f"{name}_" if iskeyword(name) else name)
                 return command
         return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..api.client import ControlClient
-from ..api.connection import Connection, NodeConnection, run_without_loop
+from ..api.control.connection import Connection, NodeConnection, run_without_loop
 from ..errors import KEPT, Interrupted, NotAllowed, NotFound
 from .settings import Settings
 from .swarm_flags import given_bootstrap, swarm_off
@@ -83,8 +83,8 @@ def already_running(
 def _ask_here(settings: Settings, command: Command[T], *, with_peers: bool) -> T:
     import trio
 
+    from ..api.directories.local import database_key, open_locally
     from ..api.failures import telling
-    from ..api.local import database_key, open_locally
 
     database_key(settings.directory)
 

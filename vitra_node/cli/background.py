@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from ..api.error_bodies import error_body, failure_from_body_untrusted
-from ..api.frames import decode_error_untrusted
+from ..api.control.error_bodies import error_body, failure_from_body_untrusted
+from ..api.control.frames import decode_error_untrusted
 from ..errors import InternalFault, VitraError
 from .log_format import LOG_NAME, log_to_file
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import trio
 
-from ..api.hosting import Hosting, host
+from ..api.hosting.database_hosting import Hosting, host
 from .systemd import tell_systemd
 
 _log = logging.getLogger("vitra.node")

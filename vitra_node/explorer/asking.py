@@ -9,8 +9,8 @@ from typing import Any
 
 import trio
 
-from ..api.error_bodies import failure_from_body_untrusted
-from ..api.frames import (
+from ..api.control.error_bodies import failure_from_body_untrusted
+from ..api.control.frames import (
     API_VERSION,
     Frame,
     FrameReader,
@@ -20,7 +20,7 @@ from ..api.frames import (
     decode_error_untrusted,
     encode_frame,
 )
-from ..api.socket_file import connect_control_socket
+from ..api.control.socket_file import connect_control_socket
 from ..errors import NetworkProblem
 
 _RECEIVE_BYTES = 64 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.crypto.hashes import TreeNode, leaf_node, parent_node, tree_hash
-from protocol.hypercore.flat_tree import sibling
-from protocol.transparency.inclusion import InclusionProof
+from protocol.hypercore.merkle.flat_tree import sibling
+from protocol.transparency.proofs.inclusion import InclusionProof
 
 NODE_WIDTH, NODE_HEIGHT = 150, 44
 _GAP, _LEVEL = 22, 86

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from protocol.errors import ProofError
-from protocol.transparency.inclusion import InclusionProof
+from protocol.transparency.proofs.inclusion import InclusionProof
 
 from ..errors import NotFound, UsageProblem
 from .merkle_picture import picture_of

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import trio
 
-from ..api.connection import Connection
+from ..api.control.connection import Connection
 from ..api.http.gate import Gate
 from ..api.http.serving import bind, serving
 from ..config import Address

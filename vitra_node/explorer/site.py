@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from .. import __version__
-from ..api.connection import Connection
+from ..api.control.connection import Connection
 from ..api.failures import failure_of
 from ..errors import VitraError
 from . import shown

@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from ..api.connection import Connection
+from ..api.control.connection import Connection
 from ..errors import VitraError
 
 _log = logging.getLogger("vitra.explorer")

@@ -8,7 +8,7 @@ from protocol.transparency.records import genesis_batch
 
 from ..errors import NotAllowed
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .index import Index
 
 _INDEX_NAME = "index"

@@ -10,7 +10,7 @@ from protocol.encoding.msgpack import pack
 from protocol.errors import LocalProtocolError
 
 from ..errors import NotAllowed, UsageProblem
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .index_view import HistoryEntry, IndexView, key_of
 from .index_writer import IndexBatches, open_batches
 

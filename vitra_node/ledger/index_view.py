@@ -27,9 +27,9 @@ from protocol.hyperbee import Entry as BeeEntry
 
 from ..contracts.engine import Entry, ListOptions, Value
 from ..errors import NotFound, UsageProblem
-from ..storage import hyperbee_tree
-from ..storage.hyperbee import Hyperbee
-from ..storage.hyperbee_tree import BeeCore
+from ..storage.bee import tree as hyperbee_tree
+from ..storage.bee.hyperbee import Hyperbee
+from ..storage.bee.tree import BeeCore
 from .listing import list_level
 
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from protocol.hyperbee import BeeBlock, Delete, Put, decode_block_untrusted, run
 from protocol.transparency.changes import Write
 
 from ..errors import StoreDamaged
-from ..storage.hyperbee_tree import BeeTree, WriterTurn
-from ..storage.hypercore import Hypercore
+from ..storage.bee.tree import BeeTree, WriterTurn
+from ..storage.log.hypercore import Hypercore
 
 
 @asynccontextmanager

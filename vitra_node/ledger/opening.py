@@ -14,8 +14,8 @@ from pathlib import Path
 from ..config import DirectoryConfig, read_config, write_config
 from ..errors import NotAllowed, NotFound
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
-from ..storage.key_files import Passphrase
+from ..storage.keys.key_files import Passphrase
+from ..storage.log.hypercore import Hypercore
 from ..world import REAL_WORLD, World
 from .contract_runner import ContractRunner
 from .genesis import create_index

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import trio
 
-from protocol.transparency.log_frauds import LogFraudProof
+from protocol.transparency.proofs.log_frauds import LogFraudProof
 
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .index import Index
 
 

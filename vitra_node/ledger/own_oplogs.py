@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import StoreDamaged
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 
 _NAMESPACE = "oplogs"
 TABLE = "own-oplogs"

@@ -17,8 +17,8 @@ from protocol.noise.handshake import HandshakeResult
 from ..world import REAL_WORLD, World
 from .bans import Bans
 from .errors import ConnectionFailed, PeerFault
-from .peer_sink import CoreSource
-from .session import Session, replicate
+from .sessions.peer_sink import CoreSource
+from .sessions.session import Session, replicate
 
 # A node with more peers than this serves none of them well. Every one costs a file descriptor.
 MAX_CONNECTIONS = 512

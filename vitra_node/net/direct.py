@@ -17,7 +17,7 @@ from ..nursery import open_owned_nursery
 from ..world import REAL_WORLD, World
 from .connections import Connection, Connections
 from .errors import ConnectionFailed
-from .peer_sink import CoreSource
+from .sessions.peer_sink import CoreSource
 from .tcp import connect_tcp, serve_tcp
 
 log = logging.getLogger("vitra.net")

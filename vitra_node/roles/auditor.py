@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from protocol.errors import RecordError
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
-from protocol.transparency.index_pages import IndexPages
 from protocol.transparency.operations import plain_value_untrusted
-from protocol.transparency.replay import replay
-from protocol.transparency.replay_requests import (
+from protocol.transparency.replay.index_pages import IndexPages
+from protocol.transparency.replay.replay import replay
+from protocol.transparency.replay.requests import (
     BuildPages,
     ContractRun,
     HasKeys,
@@ -24,8 +24,8 @@ from protocol.transparency.replay_requests import (
     RunContract,
     Validated,
 )
-from protocol.transparency.replay_state import START, ReplayState
-from protocol.transparency.state_at import state_at
+from protocol.transparency.replay.state import START, ReplayState
+from protocol.transparency.replay.state_at import state_at
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult
 from ..contracts.errors import ContractError, ContractSyntaxError
@@ -85,7 +85,7 @@ class Auditor:
     ) -> Verdict:
         """Replay the index from ``state`` to ``length`` blocks and give the verdict.
 
-        ``stop``: an ack before which it ends; see ``protocol.transparency.replay``.
+        ``stop``: an ack before which it ends; see ``protocol.transparency.replay.replay``.
         """
         steps = replay(length, state, max_operations=max_operations, stop=stop)
         answer: Any = None
@@ -107,7 +107,7 @@ class Auditor:
     async def run_one(self, start: int, length: int) -> Verdict:
         """Replay the one operation whose ack is index block ``start``, or the genesis at block 1.
 
-        What holds before it is read from the index; see ``protocol.transparency.state_at``.
+        What holds before it is read from the index; see ``protocol.transparency.replay.state_at``.
 
         Raises:
           RecordError, BeeBlockError: the index before that block is none.

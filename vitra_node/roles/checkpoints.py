@@ -6,17 +6,17 @@ import logging
 from dataclasses import dataclass
 
 from protocol.errors import RecordError
-from protocol.transparency.checkpoint import (
+from protocol.transparency.audits.checkpoint import (
     Checkpoint,
     decode_checkpoint_untrusted,
     encode_checkpoint,
 )
-from protocol.transparency.replay_state import ReplayState
+from protocol.transparency.replay.state import ReplayState
 
 from ..contracts.runtime import RUNTIME_ID
+from ..storage.environments.records import Records
 from ..storage.errors import StorageError
-from ..storage.hypercore import Hypercore
-from ..storage.records import Records
+from ..storage.log.hypercore import Hypercore
 
 log = logging.getLogger("vitra.monitor")
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from protocol.errors import BeeBlockError, LocalProtocolError, RecordError
-from protocol.transparency.evidence import Evidence
-from protocol.transparency.extract import extract_blocks
 from protocol.transparency.frauds import ContractFraudProof, Violated
-from protocol.transparency.replay_requests import OperationFacts
+from protocol.transparency.proofs.evidence import Evidence
+from protocol.transparency.proofs.extract import extract_blocks
+from protocol.transparency.replay.requests import OperationFacts
 
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.index_view import IndexView
 from ..ledger.oplogs import OplogSet
 from ..storage.errors import StorageError
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .auditor import Auditor
 from .stored_operations import StoredOperations
 

@@ -20,7 +20,7 @@ from ..ledger.contract_runner import ContractRunner
 from ..ledger.index import Index
 from ..ledger.oplogs import OplogSet
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .executor import Executor, ExecutorStopped
 
 log = logging.getLogger("vitra.database")

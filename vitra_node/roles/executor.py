@@ -30,7 +30,8 @@ from protocol.transparency.operations import (
     decode_operation_untrusted,
 )
 from protocol.transparency.records import Ack, decode_source_untrusted, is_input_key, op_batch
-from protocol.transparency.replay_group import changes_rules
+from protocol.transparency.replay.group import changes_rules
+from protocol.transparency.replay.state_at import runtime_at
 from protocol.transparency.rollback import (
     Refused,
     is_system_operation,
@@ -38,7 +39,6 @@ from protocol.transparency.rollback import (
     settle_rollback,
     source_in_block_untrusted,
 )
-from protocol.transparency.state_at import runtime_at
 
 from ..contracts.engine import AckView, ApplyRequest, ApplyResult, Value
 from ..contracts.errors import ContractError, HostFault, RuntimeMissing

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import trio
 
 from protocol.crypto.hashes import TreeNode, leaf_node, tree_hash
-from protocol.hypercore.merkle import append_root, roots_at
+from protocol.hypercore.merkle.growth import append_root, roots_at
 
 from ..ledger.oplogs import Oplog
 

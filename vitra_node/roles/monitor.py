@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import trio
 
-from protocol.transparency import replay_requests
 from protocol.transparency.frauds import (
     CannotTell,
     UncertaintyCode,
@@ -17,11 +16,12 @@ from protocol.transparency.frauds import (
     Violated,
 )
 from protocol.transparency.records import Ack
-from protocol.transparency.replay_state import START, ReplayState
+from protocol.transparency.replay import requests as replay_requests
+from protocol.transparency.replay.state import START, ReplayState
 
 from ..frauds import ContractFraudProof
 from ..log_frauds import LogForkFraudProof
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .auditor import Auditor
 from .checkpoints import Checkpoints
 

@@ -20,7 +20,7 @@ from ..ledger.console import ContractConsole
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.index import Index
 from ..ledger.oplogs import Oplog, OplogSet
-from ..storage.records import Records
+from ..storage.environments.records import Records
 from ..transactions import Operation, Transaction, decode_transaction, encode_transaction
 
 # The contract's own exports that are not for callers.

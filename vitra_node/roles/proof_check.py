@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocol.errors import BeeBlockError, ProofError, RecordError
-from protocol.transparency.evidence import ProvenEvidence
-from protocol.transparency.extract import ProvenLog
 from protocol.transparency.frauds import (
     CannotTell,
     ContractFraudProof,
@@ -19,7 +17,9 @@ from protocol.transparency.frauds import (
     Violated,
     Violation,
 )
-from protocol.transparency.replay_requests import OperationFacts
+from protocol.transparency.proofs.evidence import ProvenEvidence
+from protocol.transparency.proofs.extract import ProvenLog
+from protocol.transparency.replay.requests import OperationFacts
 
 from ..ledger.contract_runner import ContractRunner
 from ..ledger.index_view import IndexView

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from protocol.encoding.paths import ack_key
 from protocol.errors import BeeBlockError, RecordError
-from protocol.hypercore.prover import CannotProve
-from protocol.transparency.extract import extract_blocks
+from protocol.hypercore.merkle.prover import CannotProve
 from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict
+from protocol.transparency.proofs.extract import extract_blocks
+from protocol.transparency.proofs.result_proof import ResultProof
 from protocol.transparency.records import decode_ack_untrusted
-from protocol.transparency.replay_state import START
-from protocol.transparency.result_proof import ResultProof
+from protocol.transparency.replay.state import START
 
 from ..errors import CannotTellYet, StoreDamaged
 from ..ledger.index import Index

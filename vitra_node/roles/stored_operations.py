@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from protocol.hypercore.core import TreeHead
-from protocol.hypercore.merkle import append_blocks, roots_at
-from protocol.transparency.replay_requests import OperationFacts
+from protocol.hypercore.merkle.growth import append_blocks, roots_at
+from protocol.transparency.replay.requests import OperationFacts
 
 from ..ledger.oplogs import Oplog, OplogSet
 from ..nursery import open_owned_nursery
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from .auditor import block_or_none
 
 # How long peers have to show another history of an oplog, where an ack names one: time to open a

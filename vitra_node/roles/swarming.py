@@ -24,9 +24,9 @@ from ..errors import NotAllowed
 from ..ledger.oplogs import OplogSet
 from ..net.connections import Connections
 from ..net.errors import ConnectionFailed
-from ..net.swarm import Swarm, TopicSession
+from ..net.swarm.swarm import Swarm, TopicSession
 from ..storage.corestore import Corestore
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 from ..world import World
 
 Roles = tuple[bool, bool]

@@ -7,9 +7,9 @@ import trio
 from ..ledger.index import Index
 from ..ledger.oplogs import OplogSet
 from ..net.direct import DirectPeers
-from ..net.swarm import Swarm
+from ..net.swarm.swarm import Swarm
 from ..progress import Progress
-from ..storage.hypercore import Hypercore
+from ..storage.log.hypercore import Hypercore
 
 # How long peers have to tell of an oplog that must exist: whoever has the index mostly has it too,
 # but a connection may be a moment old.

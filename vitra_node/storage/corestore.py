@@ -14,17 +14,21 @@ from protocol.crypto.keys import ROOT_NAMESPACE, KeyPair, Signer, child_namespac
 from protocol.crypto.manifest import Manifest, default_manifest, manifest_key
 from protocol.noise.handshake import HandshakeResult
 
-from ..net.session import replicate
+from ..net.sessions.session import replicate
 from ..progress import Progress
 from ..world import REAL_WORLD, World
-from .backup import BackupReport, write_store
-from .committer import Committer, open_committer
-from .disk import Disk, HasDisk
-from .environment import Environment, check_schema
+from .care.backup import BackupReport, write_store
+from .care.restored import restored_logs
+from .environments.committer import Committer, open_committer
+from .environments.disk import Disk, HasDisk
+from .environments.environment import Environment, check_schema
+from .environments.journaled_environment import JournaledEnvironment
+from .environments.lmdb_environment import DATA_NAME
+from .environments.lock import DirectoryLock
+from .environments.memory_environment import MemoryEnvironment
+from .environments.records import Records
 from .errors import KeyFileError, StorageError
-from .hypercore import Hypercore
-from .journaled_environment import JournaledEnvironment
-from .key_files import (
+from .keys.key_files import (
     KEY_BYTES,
     PRIMARY_KEY_NAME,
     Passphrase,
@@ -33,12 +37,8 @@ from .key_files import (
     read_key,
     sync_directory,
 )
-from .lmdb_environment import DATA_NAME
-from .lock import DirectoryLock
-from .memory_environment import MemoryEnvironment
+from .log.hypercore import Hypercore
 from .open_cores import OpenCores
-from .records import Records
-from .restored import restored_logs
 
 
 class Corestore:

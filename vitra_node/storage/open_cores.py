@@ -13,15 +13,11 @@ from protocol.crypto.keys import KeyPair, Signer, corestore_seed
 from protocol.crypto.manifest import Manifest
 from protocol.hypercore.core import EMPTY_HEAD
 
-from ..net.peer_sink import ReplicatedCore
-from .committer import Committer, Round
-from .core_storage import CoreStorage
-from .environment import Environment, Writes, prefix_range
-from .errors import KeyFileError, StoreDamaged
-from .hypercore import Hypercore
-from .log_heads import LogHeads
-from .restored import restored_length, wait_confirmed
-from .schema import (
+from ..net.sessions.peer_sink import ReplicatedCore
+from .care.restored import restored_length, wait_confirmed
+from .environments.committer import Committer, Round
+from .environments.environment import Environment, Writes, prefix_range
+from .environments.schema import (
     CORE_TABLE,
     NEXT_NUMBER_KEY,
     CoreRecord,
@@ -34,6 +30,10 @@ from .schema import (
     head_key,
     restored_key,
 )
+from .errors import KeyFileError, StoreDamaged
+from .log.core_storage import CoreStorage
+from .log.heads import LogHeads
+from .log.hypercore import Hypercore
 
 
 class OpenCores:

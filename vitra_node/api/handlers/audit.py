@@ -11,13 +11,13 @@ from typing import Any
 
 import trio
 
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ
 
 from ...errors import NotFound
 from ...frauds import ContractFraudProof
 from ...log_frauds import LogForkFraudProof
 from ...progress import Progress
-from ..parameters import Count, Number
+from ..control.parameters import Count, Number
 from ..session import BackgroundMonitor, Session
 from ..shapes import event_shape, forked_shape, fraud_shape, report_shape, violated_shape
 

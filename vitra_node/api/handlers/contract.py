@@ -9,7 +9,7 @@ import trio
 from protocol.encoding.paths import ACKS_PREFIX, CONTRACT_SOURCE, format_key
 
 from ...errors import NotFound
-from ..parameters import AnyJson, Count, Number
+from ..control.parameters import AnyJson, Count, Number
 from ..session import Session
 from ..shapes import transaction_shape
 from .transactions import processed_in_time

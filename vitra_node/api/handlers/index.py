@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.errors import RemoteProtocolError
 
 from ...errors import NotFound
-from ..parameters import Changes, Count
+from ..control.parameters import Changes, Count
 from ..session import Session
 from ..shapes import entry_shape, listed_entry_shape
 

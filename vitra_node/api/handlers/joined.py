@@ -13,8 +13,8 @@ from protocol.encoding.paths import ACK_SEQ_DIGITS, ack_key
 from protocol.errors import DecodeError
 
 from ...storage.errors import BlockNotAvailable
+from ..control.parameters import Count
 from ..json_values import to_json
-from ..parameters import Count
 from ..session import Session
 from ..shapes import history_shape
 

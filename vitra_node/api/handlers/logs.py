@@ -8,14 +8,14 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from protocol.encoding.msgpack import unpack_untrusted
-from protocol.hypercore.prover import CannotProve
-from protocol.transparency.consistency import prove_consistency
-from protocol.transparency.inclusion import prove_inclusion
+from protocol.hypercore.merkle.prover import CannotProve
+from protocol.transparency.proofs.consistency import prove_consistency
+from protocol.transparency.proofs.inclusion import prove_inclusion
 
 from ...errors import CannotTellYet, NotFound
 from ...key_text import parse_key
+from ..control.parameters import Count
 from ..json_values import to_json
-from ..parameters import Count
 from ..session import Session
 from ..shapes import history_shape
 

@@ -11,7 +11,7 @@ from protocol.encoding.paths import SYSTEM_PREFIX, format_key
 
 from ...errors import UsageProblem
 from ...progress import Progress
-from ..backups import back_up
+from ..directories.backups import back_up
 from ..json_values import to_json
 from ..session import Session
 

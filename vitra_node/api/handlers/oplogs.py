@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..parameters import Key
+from ..control.parameters import Key
 from ..session import Session
 from ..shapes import oplog_shape
 

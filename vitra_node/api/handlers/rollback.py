@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...transactions import Transaction
-from ..parameters import Count, Number
+from ..control.parameters import Count, Number
 from ..session import Session
 from ..shapes import transaction_shape
 from .contract import settle

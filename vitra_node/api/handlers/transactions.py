@@ -13,7 +13,7 @@ from protocol.transparency.frauds import CannotTell, Violated
 
 from ...errors import NetworkProblem, NotFound
 from ...nursery import open_owned_nursery
-from ..parameters import Number
+from ..control.parameters import Number
 from ..session import Session
 from ..shapes import processed_shape, transaction_shape
 

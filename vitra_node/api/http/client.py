@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from ...config import Address, parse_address
 from ...errors import InternalFault, NetworkProblem, NotAllowed, UsageProblem, VitraError
-from ..error_bodies import failure_from_body_untrusted
-from ..frames import FrameError, Json, decode_error_untrusted
+from ..control.error_bodies import failure_from_body_untrusted
+from ..control.frames import FrameError, Json, decode_error_untrusted
 from .token import read_token
 
 CALL_PATH = "/v1/call"

@@ -17,9 +17,8 @@ from typing import Any
 import trio
 
 from ...errors import NotAllowed, UsageProblem, VitraError
-from ..error_bodies import error_body
-from ..failures import telling
-from ..frames import (
+from ..control.error_bodies import error_body
+from ..control.frames import (
     METHOD_NOT_FOUND,
     ErrorBody,
     FrameError,
@@ -28,6 +27,7 @@ from ..frames import (
     decode_frame_untrusted,
     encode_frame,
 )
+from ..failures import telling
 from ..methods import METHODS, Method, invoke, open_events, unknown_method
 from ..session import Session
 from .gate import NO_TOKEN, NOT_JSON, NOT_POST, SAFE_HEADERS, Gate, Refusal, is_json_untrusted

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ...errors import NotFound, StoreDamaged
-from ..socket_file import refuse_shared
+from ..control.socket_file import refuse_shared
 
 TOKEN_NAME = "http-token"
 _TOKEN_BYTES = 32

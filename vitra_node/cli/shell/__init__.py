@@ -6,7 +6,3 @@ shoulder. Nothing here opens a database: a session's node is a process of its ow
 session by ``node.hold``, so that ``.bg`` and ``.fg`` change no more than who ends it. Commands are
 those of the command line, run on the directory in use, and so give the same answers.
 """
-
-from __future__ import annotations
-
-from .command import shell as shell

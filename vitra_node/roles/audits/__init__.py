@@ -1,6 +1,6 @@
 """Audits in parts: a share of the index for each process, a sample of it, or its end.
 
-The plan is pure code (``protocol.transparency.segments`` and ``sampling``). Here a part is
+The plan is pure code (``protocol.transparency.audits.segments`` and ``sampling``). Here a part is
 replayed, in this process or in worker processes:
 
     audit     from what is asked for to a verdict

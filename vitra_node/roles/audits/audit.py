@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from protocol.errors import BeeBlockError, RecordError
-from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, Verified, Violated
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ, START, ReplayState
-from protocol.transparency.sampling import sampled_blocks
-from protocol.transparency.segments import (
+from protocol.transparency.audits.sampling import sampled_blocks
+from protocol.transparency.audits.segments import (
     ReplayAgain,
     Segment,
     cut,
@@ -19,14 +17,16 @@ from protocol.transparency.segments import (
     join_sample,
     wanted_cuts,
 )
-from protocol.transparency.state_at import state_at, transaction_start
+from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, Verified, Violated
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ, START, ReplayState
+from protocol.transparency.replay.state_at import state_at, transaction_start
 
 from ...errors import UsageProblem
 from ...ledger.contract_runner import ContractRunner
 from ...ledger.index_view import IndexView
 from ...progress import Progress
 from ...storage.errors import BlockNotAvailable
-from ...storage.hypercore import Hypercore
+from ...storage.log.hypercore import Hypercore
 from ..auditor import Auditor
 from ..stored_operations import StoredOperations
 from .parts import Part, Sampled, read, replay_part
@@ -41,7 +41,7 @@ _MAX_PORTION_BLOCKS = 200
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Which operations an audit takes by chance; see ``protocol.transparency.sampling``.
+    """Which operations an audit takes by chance; see ``protocol.transparency.audits.sampling``.
 
     Attributes:
       probability: with which each is taken, over 0 and at most 1.

@@ -19,7 +19,7 @@ from typing import Any
 
 import trio
 
-from protocol.transparency.replay_requests import OperationFacts, ReadIndex, ReadOperations
+from protocol.transparency.replay.requests import OperationFacts, ReadIndex, ReadOperations
 
 from ...contracts.errors import ContractError
 from ...ledger.contract_runner import ContractRunner

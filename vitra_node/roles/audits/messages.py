@@ -21,6 +21,7 @@ from typing import Any
 import msgpack
 
 from protocol.errors import RecordError
+from protocol.transparency.audits.segments import Segment
 from protocol.transparency.frauds import (
     CannotTell,
     ContractFraudProof,
@@ -29,8 +30,7 @@ from protocol.transparency.frauds import (
     Verified,
     Violated,
 )
-from protocol.transparency.replay_state import decode_state_untrusted, encode_state
-from protocol.transparency.segments import Segment
+from protocol.transparency.replay.state import decode_state_untrusted, encode_state
 
 from .parts import Part, Sampled
 

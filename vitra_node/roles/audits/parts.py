@@ -9,12 +9,12 @@ from protocol.errors import BeeBlockError, RecordError, RemoteProtocolError
 from protocol.hyperbee.blocks import decode_block_untrusted
 from protocol.hyperbee.cache import BlockCache
 from protocol.hyperbee.reading import BlockReads
+from protocol.transparency.audits.sampling import sampled_part
+from protocol.transparency.audits.segments import Segment
 from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict
-from protocol.transparency.replay_requests import Validated
-from protocol.transparency.replay_state import FIRST_ENTRY_SEQ, START, ReplayState
-from protocol.transparency.sampling import sampled_part
-from protocol.transparency.segments import Segment
-from protocol.transparency.state_at import state_at
+from protocol.transparency.replay.requests import Validated
+from protocol.transparency.replay.state import FIRST_ENTRY_SEQ, START, ReplayState
+from protocol.transparency.replay.state_at import state_at
 
 from ...progress import Counter
 from ...storage.errors import BlockNotAvailable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...storage.errors import BlockNotAvailable, BlockOutOfRange
-from ...storage.hypercore import Hypercore
+from ...storage.log.hypercore import Hypercore
 
 
 class PatientCore:

@@ -17,9 +17,9 @@ from typing import Any
 
 import trio
 
+from protocol.transparency.audits.segments import Segment
 from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verdict, Violated
-from protocol.transparency.replay_state import START
-from protocol.transparency.segments import Segment
+from protocol.transparency.replay.state import START
 
 from ...nursery import open_owned_nursery
 from ...progress import Counter

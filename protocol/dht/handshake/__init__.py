@@ -1,0 +1,1 @@
+"""Introducing peers that know each other by key: being found, finding, relaying."""

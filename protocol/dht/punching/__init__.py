@@ -1,0 +1,1 @@
+"""Opening NATs from both sides at once."""

@@ -1,0 +1,1 @@
+"""Walks through the network towards a target, and what is done where they end."""

@@ -1,0 +1,1 @@
+"""What nodes store for others: announcements and small values."""

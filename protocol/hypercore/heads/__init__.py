@@ -1,0 +1,1 @@
+"""Signed heads of a log, and the contradictions between them."""

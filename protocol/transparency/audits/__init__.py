@@ -1,0 +1,1 @@
+"""Replays at scale: in segments, by samples, from a checkpoint."""

@@ -1,0 +1,1 @@
+"""Signed heads from node to node: the ``vitra/heads`` channel."""

@@ -1,0 +1,1 @@
+"""The replay: from the blocks of an index to a verdict. Begin with ``replay``."""

@@ -1,0 +1,1 @@
+"""Data directories: made, opened for one command, checked, backed up, unmade."""

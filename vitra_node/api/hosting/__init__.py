@@ -1,0 +1,1 @@
+"""Long-running processes: a node around a data directory, its hooks and its numbers."""

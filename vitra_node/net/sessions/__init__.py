@@ -1,0 +1,1 @@
+"""One connection that replicates logs: its channels, and the logs they are about."""

@@ -1,0 +1,1 @@
+"""``Swarm``: connections with whoever shares a topic."""

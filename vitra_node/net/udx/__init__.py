@@ -1,0 +1,1 @@
+"""UDX on the sockets of this machine."""

@@ -1,0 +1,1 @@
+"""``Hyperbee``: a sorted key-value store in a log."""
