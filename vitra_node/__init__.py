@@ -33,11 +33,11 @@ __all__ = [
 _HOMES = {
     "ContractFraudProof": "frauds",
     "Corestore": "storage.corestore",
-    "DHT": "net.dht",
+    "DHT": "net.dht.dht",
     "Database": "database",
-    "Hyperbee": "storage.hyperbee",
-    "Hypercore": "storage.hypercore",
-    "Swarm": "net.swarm",
+    "Hyperbee": "storage.bee.hyperbee",
+    "Hypercore": "storage.log.hypercore",
+    "Swarm": "net.swarm.swarm",
 }
 
 
