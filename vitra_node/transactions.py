@@ -78,11 +78,7 @@ class Transaction:
     async def when_processed(self) -> None:
         """Return when every operation has been executed. Bound it with ``trio.fail_after``."""
         for operation in self.operations:
-            while True:
-                length = self._index.length
-                if await self._index.has_ack(operation.oplog, operation.seq):
-                    break
-                await self._index.core.wait_for_length(length + 1)
+            await self._index.when_executed(operation.oplog, operation.seq)
 
     async def results(self) -> list[Result]:
         """What became of each operation; waits until all are executed."""

@@ -11,6 +11,7 @@ from protocol.errors import LocalProtocolError
 
 from ..errors import NotAllowed, UsageProblem
 from ..storage.log.hypercore import Hypercore
+from .awaited_acks import AwaitedAcks
 from .index_view import HistoryEntry, IndexView, key_of
 from .index_writer import IndexBatches, open_batches
 
@@ -24,6 +25,19 @@ class Index(IndexView):
 
     def __init__(self, core: Hypercore) -> None:
         super().__init__(core)
+        self._awaited = AwaitedAcks(self)
+
+    async def when_executed(self, oplog: bytes, seq: int) -> None:
+        """Return when an operation has been executed; as many may wait as like.
+
+        Raises:
+          StoreClosed: the store is, or was, closed.
+        """
+        await self._awaited.wait(oplog, seq)
+
+    async def grown(self, length: int) -> None:
+        """Return when the log has at least ``length`` blocks; raises StoreClosed."""
+        await self.core.wait_for_length(length)
 
     def writing(self) -> AbstractAsyncContextManager[IndexBatches]:
         """Write batches to the newest version; see ``open_batches``."""

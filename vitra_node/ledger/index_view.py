@@ -5,7 +5,7 @@ Nothing here knows a store: the blocks may as well come out of a proof, or throu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
@@ -82,8 +82,6 @@ class IndexView:
         # What is asked for again and again, with the length and fork of the log it was read at.
         self._known: dict[tuple[str, bytes], Any] = {}
         self._known_at = (0, 0)
-        # For each oplog that is waited for: a range of its operations that all have acks.
-        self._acked: dict[bytes, tuple[int, int]] = {}
 
     @property
     def key(self) -> bytes:
@@ -105,7 +103,7 @@ class IndexView:
             raise NotFound(f"The index has no version {version}; it has {self.core.length} blocks.")
         view = copy(self)
         view._version = version
-        view._known, view._known_at, view._acked = {}, (0, 0), {}
+        view._known, view._known_at = {}, (0, 0)
         return view
 
     def snapshot(self) -> Self:
@@ -206,13 +204,17 @@ class IndexView:
         return 0 if last is None else last[0] + 1
 
     async def has_ack(self, oplog: bytes, seq: int) -> bool:
-        """Whether the operation was executed; cheap for many that ask for one after another."""
-        first, end = self._acked.setdefault(oplog, (seq, seq))
-        if seq < first:
-            return await self.get_key(ack_key(oplog, seq)) is not None
-        if seq >= end:
-            end = await self._once(("acked", oplog), lambda: self._read_acked(oplog))
-        return seq < end
+        """Whether one operation of an oplog was executed."""
+        return await self._view().get(ack_key(oplog, seq)) is not None
+
+    async def acked(self, oplog: bytes, start: int) -> Sequence[int]:
+        """The numbers of the operations of an oplog, from ``start`` on, that were executed."""
+        first = ack_key(oplog, start)
+        end = first[:-ACK_SEQ_DIGITS] + b"\xff"
+        return [
+            int(entry.key[-ACK_SEQ_DIGITS:])
+            async for entry in self._view().range(gte=first, lt=end)
+        ]
 
     def _view(self) -> Hyperbee:
         return self._bee.checkout(max(self.length, 1))
@@ -220,8 +222,8 @@ class IndexView:
     async def _once(self, what: tuple[str, bytes], read: Callable[[], Awaitable[Any]]) -> Any:
         """What ``read`` gives, read once for each state of the log.
 
-        Every call of a contract asks for the source and for its oplog, everybody who waits for an
-        operation how far the oplog has come: all at the same moment, when the index has grown.
+        Every call of a contract asks for the source and for its oplog: all at the same moment, when
+        the index has grown.
         """
         at = (self.length, self.core.fork)
         if at != self._known_at:
@@ -249,17 +251,6 @@ class IndexView:
             and isinstance(entry.value, dict)
             and entry.value.get("active") is True
         )
-
-    async def _read_acked(self, oplog: bytes) -> int:
-        """The first operation after the known range that has no ack yet."""
-        first, end = self._acked[oplog]
-        last = ack_key(oplog, 0)[:-ACK_SEQ_DIGITS] + b"\xff"
-        async for entry in self._view().range(gte=ack_key(oplog, end), lt=last):
-            if entry.key != ack_key(oplog, end):
-                break
-            end += 1
-        self._acked[oplog] = first, max(end, self._acked[oplog][1])
-        return end
 
 
 class Entries:
