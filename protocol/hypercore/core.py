@@ -37,6 +37,10 @@ class TreeHead:
         """The 32-byte tree hash over the roots."""
         return tree_hash(self.roots)
 
+    def signed(self, signature: bytes | None) -> TreeHead:
+        """The same head under ``signature``."""
+        return TreeHead(self.length, self.byte_length, self.fork, self.roots, signature)
+
 
 EMPTY_HEAD = TreeHead(length=0, byte_length=0, fork=0, roots=(), signature=None)
 

@@ -7,7 +7,6 @@ Wire facts: specs/04-merkle-log.md sections 2 and 4; npm ``hypercore`` 11.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 from struct import Struct
 
@@ -154,7 +153,7 @@ def sign_head(manifest: Manifest, key: bytes, signer: Signer, head: TreeHead) ->
     """
     if is_unsigned(manifest, key, head.length):
         check_prologue(manifest, head)
-        return replace(head, signature=None)
+        return head.signed(None)
     partial = sign_partial(manifest, key, signer, head)
     return assemble_head(manifest, key, head, (partial,))
 
@@ -199,13 +198,13 @@ def assemble_head(
       LocalProtocolError: fewer contributions than the quorum, or none over ``head`` itself.
     """
     if has_raw_signature(manifest, key):
-        return replace(head, signature=partials[0].signature)
+        return head.signed(partials[0].signature)
     if manifest.quorum == 0 or len(partials) < manifest.quorum:
         raise LocalProtocolError(f"this log needs {manifest.quorum} signatures")
     if all(partial.patch for partial in partials[: manifest.quorum]):
         raise LocalProtocolError("one of the counted signatures has to be over the head itself")
     if manifest.version == 0:
-        return replace(head, signature=assemble_multisignature_v0(partials))
+        return head.signed(assemble_multisignature_v0(partials))
     if len(manifest.signers) == 1 and len(partials) == 1:
-        return replace(head, signature=single_signature(partials[0].signature))
-    return replace(head, signature=assemble_multisignature(partials))
+        return head.signed(single_signature(partials[0].signature))
+    return head.signed(assemble_multisignature(partials))

@@ -305,7 +305,7 @@ class CoreStorage:
           StoreReadOnly, StoreClosed: see ``Committer.enlist``.
         """
         nodes, tip = append_blocks(self._tip, blocks)
-        if replace(tip, signature=head.signature) != head:
+        if tip.signed(head.signature) != head:
             raise NotWritable("this is not the head of these blocks behind those of the log")
         self.check_signed(head)
         size_bytes = sum(map(len, blocks)) + _ROW_BYTES * (len(nodes) + len(blocks))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import trio
 
@@ -95,7 +94,7 @@ class LogWriter:
             return None
         size_bytes = sum(root.size for root in before)
         nodes, made = append_blocks(TreeHead(start, size_bytes, head.fork, before, None), blocks)
-        if replace(made, signature=head.signature) != head or made.roots != there:
+        if made.signed(head.signature) != head or made.roots != there:
             return None
         storage.check_signed(head)
         return storage.apply(CoreChange(nodes, list(enumerate(blocks, start))))
@@ -125,7 +124,7 @@ class LogWriter:
                     f"fork {head.fork} does not follow fork {self._storage.head.fork}"
                 )
             at = self._head_at(head.length, head.fork)
-            if replace(at, signature=head.signature) != head:
+            if at.signed(head.signature) != head:
                 raise NotWritable(f"this is not a head of the log at {head.length} blocks")
             gathering = self._storage.stage_signed_truncate(head)
         await gathering.wait()
