@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
+from hypothesis import HealthCheck, settings
 
 # A job in the background of a shell is told to ignore Ctrl-C, and so would be all that it starts.
 # What the tests interrupt has to listen, wherever they run.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says nothing here: machines that run tests do other things as well.
+settings.register_profile(
+    "steady", settings.default, deadline=None, suppress_health_check=(HealthCheck.too_slow,)
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture

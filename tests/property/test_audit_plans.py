@@ -90,7 +90,7 @@ def altered(blocks: list[bytes], first: int, data: st.DataObject) -> None:
         blocks[seq] = blocks[data.draw(st.integers(1, len(blocks) - 1))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.lists(st.integers(1, 80), max_size=5), st.booleans(), st.data())
 def test_segments_come_to_the_verdict_of_the_whole(
     moves: list[tuple[bytes, Any, Any]], cuts: list[int], is_honest: bool, data: st.DataObject
@@ -108,7 +108,7 @@ def test_segments_come_to_the_verdict_of_the_whole(
         assert joined == whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(steps, st.booleans(), st.data())
 def test_a_sample_of_everything_finds_what_the_whole_finds(
     moves: list[tuple[bytes, Any, Any]], is_honest: bool, data: st.DataObject

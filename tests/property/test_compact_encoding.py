@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.encoding.compact import (
@@ -25,8 +25,6 @@ from protocol.errors import DecodeError, LocalProtocolError
 from protocol.limits import MAX_SAFE_INTEGER
 
 # A busy machine must not fail a test: no deadline for one example, none for making it.
-STEADY = settings(deadline=None, suppress_health_check=(HealthCheck.too_slow,))
-
 LIMIT = 1000
 SIGNED = MAX_SAFE_INTEGER // 2
 
@@ -64,7 +62,6 @@ CODECS: dict[str, Codec] = {
 
 @pytest.mark.parametrize("name", CODECS)
 @given(data=st.data())
-@STEADY
 def test_round_trip(name: str, data: st.DataObject) -> None:
     """Also in the middle of other bytes, and never past the end that was given."""
     values, encode, decode = CODECS[name]
@@ -78,7 +75,6 @@ def test_round_trip(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", CODECS)
 @given(data=st.data())
-@STEADY
 def test_every_truncation_raises(name: str, data: st.DataObject) -> None:
     values, encode, decode = CODECS[name]
     encoded = encode(data.draw(values))
@@ -89,7 +85,7 @@ def test_every_truncation_raises(name: str, data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("name", CODECS)
 @given(message=st.binary(max_size=60))
-@settings(STEADY, max_examples=300)
+@settings(max_examples=300)
 def test_random_bytes_raise_only_decode_errors(name: str, message: bytes) -> None:
     decoder = Decoder(message)
     with suppress(DecodeError):
@@ -98,13 +94,11 @@ def test_random_bytes_raise_only_decode_errors(name: str, message: bytes) -> Non
 
 
 @given(uints)
-@STEADY
 def test_longer_forms_than_needed_are_read(value: int) -> None:
     assert Decoder(b"\xff" + encode_uint64(value)).uint() == value
 
 
 @given(st.integers(MAX_SAFE_INTEGER + 1, 2**64 - 1))
-@STEADY
 def test_integers_beyond_53_bits(value: int) -> None:
     with pytest.raises(DecodeError, match="53 bits"):
         Decoder(b"\xff" + encode_uint64(value)).uint()

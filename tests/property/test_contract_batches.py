@@ -87,7 +87,8 @@ async def _replay(
 
 @given(before=st.dictionaries(paths, st.integers(0, 9), max_size=6), operations=operations)
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_batch_equals_single(
     worker: ContractWorker, before: dict[str, int], operations: list[list[Any]]

@@ -106,7 +106,7 @@ tids = st.integers(0, 0xFFFF)
 
 @pytest.mark.parametrize("decode", DECODERS)
 @given(data=hostile)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_decoders(decode: Callable[[bytes], Any], data: bytes) -> None:
     with suppress(RemoteProtocolError):
         decode(data)
@@ -125,7 +125,6 @@ def test_decoders(decode: Callable[[bytes], Any], data: bytes) -> None:
         values,
     )
 )
-@settings(deadline=None)
 def test_requests(request: Request) -> None:
     assert decode_packet_untrusted(encode_request(request)) == request
 
@@ -142,7 +141,6 @@ def test_requests(request: Request) -> None:
         values,
     )
 )
-@settings(deadline=None)
 def test_responses(response: Response) -> None:
     assert decode_packet_untrusted(encode_response(response)) == response
 
@@ -204,7 +202,7 @@ RANDOM = Random(1)
         max_size=20,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_node_takes_anything(datagrams: list[tuple[bytes, Address]]) -> None:
     """A whole node, with senders that were seen to receive, so that nothing is held back."""
     own = Address("10.0.0.1", 49737)

@@ -118,7 +118,7 @@ class Nodes:
             self.now = max(self.now, *[min(timers)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from(sorted(KINDS)),
     st.integers(1, 40),

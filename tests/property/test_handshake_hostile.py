@@ -53,7 +53,7 @@ PAYLOADS = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.none() | PAYLOADS, st.none() | PAYLOADS)
 def test_no_payload_breaks_the_other_side(
     from_client: NoisePayload | None, from_server: NoisePayload | None

@@ -42,7 +42,7 @@ def tree_of(core: MemoryCore, length: int) -> Data:
     return build_proof(core, request)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kinds, lengths, lengths, st.integers(0, 40))
 def test_a_full_copy_settles_every_shorter_head(kind: Kind, a: int, b: int, split: int) -> None:
     ours = kind.core(blocks(max(a, b), split, b"ours"))
@@ -59,7 +59,7 @@ def test_a_full_copy_settles_every_shorter_head(kind: Kind, a: int, b: int, spli
         assert not heads.frozen
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kinds, lengths, lengths, st.integers(0, 40))
 def test_a_longer_head_is_settled_by_the_peer_that_shows_it(
     kind: Kind, a: int, b: int, split: int
@@ -78,7 +78,7 @@ def test_a_longer_head_is_settled_by_the_peer_that_shows_it(
         check_proof(kind, found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(kinds, lengths, lengths, st.integers(0, 40), st.randoms(use_true_random=False))
 def test_what_a_sparse_copy_lacks_a_holder_of_its_history_shows(
     kind: Kind, a: int, b: int, split: int, random: object
@@ -97,7 +97,7 @@ def test_what_a_sparse_copy_lacks_a_holder_of_its_history_shows(
         check_proof(kind, found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(kinds, st.lists(st.tuples(lengths, st.booleans()), min_size=2, max_size=8), lengths)
 def test_heads_ahead_of_our_tree_are_compared_as_it_grows(
     kind: Kind, shown: list[tuple[int, bool]], split: int
@@ -121,7 +121,7 @@ def test_heads_ahead_of_our_tree_are_compared_as_it_grows(
         assert heads.ahead == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(kinds, lengths, st.integers(1, 2**53 - 1), st.integers(0, 40))
 def test_a_fork_number_above_zero_is_a_truncation(
     kind: Kind, length: int, fork: int, known: int

@@ -109,7 +109,7 @@ def seal(payload: HolepunchPayload) -> bytes:
     return seal_holepunch(payload, SECRET, bytes(24))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS, st.booleans())
 def test_a_server_survives_its_clients(steps: list[object], own_relay: bool) -> None:
     bench = Bench()
@@ -136,7 +136,7 @@ def test_a_server_survives_its_clients(steps: list[object], own_relay: bool) -> 
     assert bench.rpc.sockets.open_punchers == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_a_client_survives_its_server(steps: list[object]) -> None:
     bench = Bench()

@@ -117,7 +117,7 @@ class Damaged:
 damage = st.tuples(st.integers(0, 12), st.integers(0, 200), st.integers(0, 255))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(damage, min_size=1, max_size=6), st.binary(max_size=3))
 def test_damaged_trees(damages: list[tuple[int, int, int]], key: bytes) -> None:
     core = Damaged(damages)

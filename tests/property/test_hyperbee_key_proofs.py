@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import BeeBlockError
@@ -16,7 +16,6 @@ from .test_hyperbee_fuzz import TREE
 KEYS = st.one_of(st.integers(0, 99).map(lambda n: b"%02d" % n), st.binary(max_size=3))
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(0, len(TREE)))
 def test_the_blocks_on_the_way_show_it_and_fewer_do_not(key: bytes, version: int) -> None:
     blocks = prove_key(version, key, TREE.__getitem__)
@@ -38,7 +37,6 @@ def test_the_blocks_on_the_way_show_it_and_fewer_do_not(key: bytes, version: int
             check_key_untrusted(version, key, {**blocks, other: TREE[other]})
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(0, 200), st.integers(0, 255))
 def test_damaged_proofs(key: bytes, position: int, byte: int) -> None:
     blocks = prove_key(len(TREE), key, TREE.__getitem__)

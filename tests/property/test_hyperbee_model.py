@@ -156,5 +156,5 @@ class BeeModel(RuleBasedStateMachine):
         return 1 + max(heights, default=0)
 
 
-BeeModel.TestCase.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+BeeModel.TestCase.settings = settings(max_examples=50, stateful_step_count=20)
 TestBeeModel = BeeModel.TestCase

@@ -98,7 +98,7 @@ class Model:
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_in_memory_it_is_a_list(steps: list[tuple[str, object]]) -> None:
     async def run() -> None:
         model = Model()
@@ -112,7 +112,7 @@ def test_in_memory_it_is_a_list(steps: list[tuple[str, object]]) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_on_disk_it_is_a_list_also_after_reopening(steps: list[tuple[str, object]]) -> None:
     async def run(directory: Path) -> None:
         model = Model()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.encoding.compact import encode_buffer, encode_uint
@@ -24,8 +24,6 @@ from tests.connection_pair import mux_events
 from tests.vectors.load import load_vectors
 
 # A busy machine must not fail a test: no deadline for one example, none for making it.
-STEADY = settings(deadline=None, suppress_health_check=(HealthCheck.too_slow,))
-
 numbers = st.one_of(st.integers(0, 3), st.integers(0, 2**53 - 1))
 payloads = st.one_of(
     st.binary(max_size=20),
@@ -45,14 +43,12 @@ def unpacked(frame: bytes) -> list[tuple[int, int, bytes]]:
 
 
 @given(messages)
-@STEADY
 def test_packing_keeps_every_message_in_order(queue: list[tuple[int, int, bytes]]) -> None:
     packed = encode_messages([Outgoing(encode_uint(c), encode_uint(k), p) for c, k, p in queue])
     assert [message for frame in packed for message in unpacked(frame)] == queue
 
 
 @given(numbers, st.text(max_size=60), st.binary(max_size=40), st.binary(max_size=100))
-@STEADY
 def test_open_round_trip(number: int, name: str, channel_id: bytes, handshake: bytes) -> None:
     payload = encode_open(number, name, channel_id or None, handshake)
     padded = b"??" + payload + b"??"
@@ -75,7 +71,6 @@ def _events(mux: Muxer) -> list[str]:
 
 
 @given(st.lists(st.sampled_from([*range(8)]), min_size=1, max_size=30), st.data())
-@STEADY
 def test_any_grouping_into_batches_means_the_same(picks: list[int], data: st.DataObject) -> None:
     """Whether messages come plain or in batches, and however these are cut, the events agree."""
     items = [
@@ -147,7 +142,7 @@ hostile = st.one_of(
 
 
 @given(st.lists(hostile, max_size=8), st.booleans())
-@settings(STEADY, max_examples=1000)
+@settings(max_examples=1000)
 def test_a_muxer_fails_in_one_way_only(frames: list[bytes], answer: bool) -> None:
     mux = Muxer({"hypercore": "hypercore/alpha"})
     channel = mux.open("test")
@@ -169,7 +164,7 @@ def test_a_muxer_fails_in_one_way_only(frames: list[bytes], answer: bool) -> Non
 
 
 @given(st.binary(max_size=200), st.integers(0, 10))
-@settings(STEADY, max_examples=500)
+@settings(max_examples=500)
 def test_decoders_fail_in_one_way_only(message: bytes, start: int) -> None:
     end = len(message)
     start = min(start, end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -156,9 +156,4 @@ class TwoMuxers(RuleBasedStateMachine):
 
 
 TestTwoMuxers = TwoMuxers.TestCase
-TestTwoMuxers.settings = settings(
-    max_examples=150,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=(HealthCheck.too_slow,),
-)
+TestTwoMuxers.settings = settings(max_examples=150, stateful_step_count=40)

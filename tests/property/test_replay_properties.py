@@ -100,7 +100,7 @@ def honest(moves: list[tuple[bytes, Any, Any]]) -> History:
     return past
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps)
 def test_honest_histories_are_verified(moves: list[tuple[bytes, Any, Any]]) -> None:
     past = honest(moves)
@@ -112,7 +112,7 @@ def test_honest_histories_are_verified(moves: list[tuple[bytes, Any, Any]]) -> N
         assert verdict.state.operations == sum(past.executed.values())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps, st.lists(st.integers(1, 4), max_size=8))
 def test_it_does_not_matter_where_a_replay_rests(
     moves: list[tuple[bytes, Any, Any]], rests: list[int]
@@ -127,7 +127,7 @@ def test_it_does_not_matter_where_a_replay_rests(
     assert drive(past, state, blocks=blocks)[0] == drive(past, blocks=blocks)[0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps, st.data())
 def test_the_index_itself_tells_the_state_at_the_end_of_any_transaction(
     moves: list[tuple[bytes, Any, Any]], data: st.DataObject
@@ -147,7 +147,7 @@ def test_the_index_itself_tells_the_state_at_the_end_of_any_transaction(
         assert alone.state == state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps, st.data())
 def test_every_prefix_is_verified_or_not_finished(
     moves: list[tuple[bytes, Any, Any]], data: st.DataObject
@@ -176,7 +176,7 @@ def careful_runner(past: History) -> Any:
     return run
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.data())
 def test_no_changed_byte_goes_unseen(
     moves: list[tuple[bytes, Any, Any]], data: st.DataObject
@@ -211,7 +211,7 @@ def free_to_choose(before: bytes, after: bytes, seq: int) -> bool:
     return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.data())
 def test_no_moved_entry_goes_unseen(
     moves: list[tuple[bytes, Any, Any]], data: st.DataObject

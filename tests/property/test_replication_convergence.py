@@ -134,7 +134,7 @@ class World:
 
 
 # A seed does not shrink; a failing one is simply run again.
-seeded = settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.generate])
+seeded = settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
 
 
 @seeded

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import HandshakeError, RemoteProtocolError, SecretStreamError
@@ -24,8 +24,6 @@ from tests.connection_pair import (
 )
 
 # A busy machine must not fail a test: no deadline for one example, none for making it.
-STEADY = settings(deadline=None, suppress_health_check=(HealthCheck.too_slow,))
-
 messages = st.lists(st.binary(min_size=1, max_size=300), max_size=8)
 cuts = st.lists(st.one_of(st.integers(1, 5), st.integers(1, 400)), max_size=200)
 
@@ -61,7 +59,6 @@ def recorded(count: int) -> bytes:
 
 
 @given(messages, messages, cuts, cuts)
-@STEADY
 def test_messages_arrive_as_sent_however_the_bytes_are_cut(
     from_initiator: list[bytes],
     from_responder: list[bytes],
@@ -114,7 +111,7 @@ def outcome(chunks: list[bytes]) -> tuple[list[StreamEvent], str | None]:
 
 
 @given(st.data())
-@settings(STEADY, max_examples=300)
+@settings(max_examples=300)
 def test_damaged_bytes_end_the_same_however_they_are_cut(data: st.DataObject) -> None:
     damaged = bytearray(recorded(5))
     for _ in range(data.draw(st.integers(0, 2), label="damages")):
@@ -130,7 +127,7 @@ def test_byte_by_byte() -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=5), st.integers(0, 3))
-@settings(STEADY, max_examples=500)
+@settings(max_examples=500)
 def test_random_bytes_in_every_state(chunks: list[bytes], state: int) -> None:
     if state == 0:
         stream = StreamPair("XX").responder
@@ -174,7 +171,7 @@ TURNS: list[tuple[Pattern, int]] = [("XX", 0), ("XX", 1), ("XX", 2), ("IK", 0), 
 
 @pytest.mark.parametrize(("pattern", "turn"), TURNS)
 @given(data=st.data())
-@settings(STEADY, max_examples=120)
+@settings(max_examples=120)
 def test_handshake_messages_fail_in_one_way_only(
     pattern: Pattern, turn: int, data: st.DataObject
 ) -> None:
@@ -197,7 +194,7 @@ def test_handshake_messages_fail_in_one_way_only(
 
 
 @given(st.binary(max_size=MAX_HANDSHAKE_MESSAGE_BYTES + 10))
-@settings(STEADY, max_examples=100)
+@settings(max_examples=100)
 def test_random_handshake_messages(message: bytes) -> None:
     for pattern, turn in TURNS:
         reader, _ = waiting(pattern, turn)
@@ -206,7 +203,6 @@ def test_random_handshake_messages(message: bytes) -> None:
 
 
 @given(st.binary(max_size=100), st.binary(max_size=60), st.integers(0, 200))
-@STEADY
 def test_datagrams(message: bytes, random: bytes, position: int) -> None:
     ours, theirs = (
         DatagramBox(initiator, bytes(64), first_counter=bytes(8)) for initiator in (True, False)

@@ -82,7 +82,7 @@ class BitfieldMachine(RuleBasedStateMachine):
 
 
 TestBitfield = BitfieldMachine.TestCase
-TestBitfield.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestBitfield.settings = settings(max_examples=80, stateful_step_count=30)
 
 
 def test_a_log_held_from_its_start_writes_no_page() -> None:

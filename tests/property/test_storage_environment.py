@@ -159,11 +159,11 @@ class JournaledMachine(DiskMachine):
 
 
 TestMemoryEnvironment = MemoryMachine.TestCase
-TestMemoryEnvironment.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestMemoryEnvironment.settings = settings(max_examples=60, stateful_step_count=30)
 TestJournaledEnvironment = JournaledMachine.TestCase
-TestJournaledEnvironment.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestJournaledEnvironment.settings = settings(max_examples=60, stateful_step_count=25)
 TestLmdbEnvironment = LmdbMachine.TestCase
-TestLmdbEnvironment.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestLmdbEnvironment.settings = settings(max_examples=25, stateful_step_count=25)
 
 
 @pytest.mark.parametrize("count", [1, 1024, 2049, 5000])

@@ -84,7 +84,7 @@ class Players:
         return (server_a and client_b) or (server_b and client_a)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(steps, st.integers(0, 2**16))
 def test_swarms_meet_and_keep_one_connection(
     script: list[tuple[str, int, int, tuple[bool, bool], float]], seed: int

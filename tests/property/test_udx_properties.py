@@ -88,7 +88,7 @@ def test_ranges_are_sets(adds: list[tuple[int, int]], limit: int) -> None:
     assert all((n in ranges) == (n in model) for n in range(100))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     seed=st.integers(0, 2**32),
     # With 0.2 in each direction one END in a thousand goes unanswered seven times and times out.
@@ -153,7 +153,6 @@ def test_the_same_seed_gives_the_same_datagrams() -> None:
     assert runs[0] == runs[1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=40), st.integers(1, 60))
 def test_how_writes_and_reads_are_cut_does_not_matter(cuts: list[int], read_bytes: int) -> None:
     data = random.Random(5).randbytes(sum(cuts))
@@ -187,7 +186,7 @@ def held_bytes(stream: UdxStream) -> int:
     return len(receiver.unread) + receiver._held_bytes
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.one_of(packets(), st.binary(max_size=60)), max_size=60),
     st.booleans(),

@@ -51,7 +51,7 @@ async def answers_to(lines: list[bytes]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in received.splitlines()]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(LINES)
 def test_any_lines_are_survived(lines: list[bytes]) -> None:
     frames = trio.run(answers_to, lines)

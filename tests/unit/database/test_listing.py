@@ -90,7 +90,7 @@ options = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sets(paths, max_size=14), st.sampled_from(["", "/a", "/ä"]), options)
 def test_same_as_the_obvious_way(stored: set[str], below: str, options: ListOptions) -> None:
     values = {parse_path(path): number for number, path in enumerate(sorted(stored), 1)}
