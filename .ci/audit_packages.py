@@ -15,6 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+_USAGE = 2
+_SHOWN_CHARACTERS = 2000
+
 
 def installed() -> str:
     """The packages of this environment, one ``name==version`` a line, without pip and ourselves."""
@@ -38,15 +41,17 @@ def asked(packages: str, *options: str) -> list[dict[str, Any]] | None:
         )
         if answer.exists():
             return list(json.loads(answer.read_text())["dependencies"])
-    if "ConnectionError" in done.stderr or "Timeout" in done.stderr:
-        return None
-    raise SystemExit(f"pip-audit ended with {done.returncode}:\n{done.stderr}")
+    if done.returncode == _USAGE:
+        raise SystemExit(f"pip-audit was called wrongly:\n{done.stderr}")
+    # No answer at all: a service that is down or out of reach says nothing about the packages.
+    print(done.stderr[-_SHOWN_CHARACTERS:], file=sys.stderr)
+    return None
 
 
 def verdict(found: list[dict[str, Any]] | None) -> tuple[int, str]:
     """The exit code, and what to tell people."""
     if found is None:
-        return 0, "CANNOT TELL: the vulnerability service is not in reach; nothing was audited."
+        return 0, "CANNOT TELL: the vulnerability service gave no answer; nothing was audited."
     flaws = [
         f"{package['name']} {package['version']}: {flaw['id']}, mended in "
         f"{', '.join(flaw['fix_versions']) or 'no release yet'}"
