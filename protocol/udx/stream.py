@@ -38,6 +38,7 @@ from .events import (
     UdxEvent,
 )
 from .mtu import MtuSearch
+from .other_way import GREETING_SECONDS, OtherWay
 from .packets import (
     ACK,
     DATA_OR_END,
@@ -60,10 +61,6 @@ from .sender import IPV4_AND_UDP_BYTES, IPV6_AND_UDP_BYTES, Datagram, Sender
 LINGER_SECONDS = 8.0
 # Heartbeats in a row without any answer; as many as a packet may be repeated.
 MAX_UNANSWERED_HEARTBEATS = 6
-# A greeting is repeated after this long: a round trip to the other side of the world, and a bit.
-GREETING_SECONDS = 0.4
-# Greetings of another way: for ten seconds, in which a hole that was punched stays open.
-MAX_WAY_GREETINGS = 25
 
 _MASK = 0xFFFFFFFF
 
@@ -132,10 +129,7 @@ class UdxStream:
         self._linger_until: float | None = None
         self._destroyed = False
         self._moving_until: int | None = None
-        # Another way to the peer, by its id and address there, and when to greet on it.
-        self._way: tuple[int, object] | None = None
-        self._way_at: float | None = None
-        self._way_greetings = 0
+        self._way: OtherWay | None = None
 
     # What the caller may ask ----------------------------------------------------------------------
 
@@ -268,9 +262,7 @@ class UdxStream:
         """
         if self.remote_id is None:
             raise LocalProtocolError("the stream is not connected")
-        self._way = remote_id, address
-        self._way_at = now
-        self._way_greetings = 0
+        self._way = OtherWay(remote_id, address, now)
 
     @property
     def trying_way(self) -> bool:
@@ -279,17 +271,12 @@ class UdxStream:
 
     def way_to_send(self, now: float) -> Datagram | None:
         """The greeting of the other way that should leave now."""
-        if self._way is None or self._way_at is None or now < self._way_at:
+        way = self._way
+        if way is None or not way.greets(now):
             return None
-        remote_id, address = self._way
-        self._way_greetings += 1
-        self._way_at = now + GREETING_SECONDS
-        if self._way_greetings == MAX_WAY_GREETINGS:
-            self._leave_way()
-        return self._header(HEARTBEAT, remote_id), address
-
-    def _leave_way(self) -> None:
-        self._way = self._way_at = None
+        if way.exhausted:
+            self._way = None
+        return self._header(HEARTBEAT, way.remote_id), way.address
 
     def change_remote(self, remote_id: int, address: object) -> None:
         """Go on with the same peer at another address; the MTU is searched for anew.
@@ -301,7 +288,7 @@ class UdxStream:
             raise LocalProtocolError("the stream is not connected")
         self.remote_id = remote_id
         self.address = address
-        self._leave_way()
+        self._way = None
         self._sender.mtu = MtuSearch(enabled=self._search_mtu)
         self._moving_until = self._sender.next_seq
         self._check_moved()
@@ -506,7 +493,7 @@ class UdxStream:
         self._state = _State.LINGER if lingers else _State.GONE
         self._linger_until = now + LINGER_SECONDS if lingers else None
         self._heartbeat_at = None
-        self._leave_way()
+        self._way = None
         self._sender.release()
         self._receiver.release()
         self._messages.clear()
@@ -522,7 +509,8 @@ class UdxStream:
         if self.remote_id is None:
             return None
         earliest = self._sender.next_timer()
-        for at in (self._heartbeat_at, self._silent_until(), self._greeting_at, self._way_at):
+        way_at = None if self._way is None else self._way.next_at
+        for at in (self._heartbeat_at, self._silent_until(), self._greeting_at, way_at):
             if at is not None and (earliest is None or at < earliest):
                 earliest = at
         return earliest

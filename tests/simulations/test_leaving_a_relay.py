@@ -16,8 +16,8 @@ from protocol.dht.addresses import Address
 from protocol.dht.events import ConnectFailed, ConnectionReady, RelayWanted
 from protocol.dht.handshake.noise_payload import NoisePayload, RelayThrough, UdxInfo
 from protocol.noise.handshake import HandshakeResult
+from protocol.udx.other_way import GREETING_SECONDS, MAX_WAY_GREETINGS
 from protocol.udx.packets import is_udx, relayed
-from protocol.udx.stream import GREETING_SECONDS, MAX_WAY_GREETINGS
 from simulations.chance import chance
 from simulations.clock import run
 from simulations.host import Host
