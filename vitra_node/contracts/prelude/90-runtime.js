@@ -43,7 +43,6 @@ function reset (newMode, limit) {
   mode = newMode
   fuel = limit
   latch = LATCH_NONE
-  if (emitted.length > 0) emitted = []
   isSealed = true
   applyPromise = undefined
   resetJobs()
@@ -258,6 +257,7 @@ function callMethod (call) {
   operationTime = call.now
   clock = tellOperationTime
   printed = []
+  emitted = []
   reset('call', FUEL_PER_CALL)
   runToEnd(startMethod, call)
   if (ending === VALUE && ended !== undefined) {
