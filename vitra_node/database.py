@@ -219,6 +219,7 @@ class Database:
             # Else what names the members may be missing, and can only come once we are open.
             if core.length and core.contiguous_length == core.length:
                 await database._oplogs.refresh(database.index)
+            database._participant.start(nursery)
             database._executing.start()
             if not core.writable:
                 nursery.start_soon(follow_members, database.index, database._oplogs)

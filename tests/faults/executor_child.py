@@ -1,6 +1,7 @@
 """An executor that works until it is killed, saying on stdout what it has promised.
 
-Lines: ``ready``, then ``published SEQ`` and ``acknowledged SEQ`` in any order.
+Lines: ``ready``, then ``published SEQ TRANSACTION`` and ``acknowledged SEQ`` in any order. Callers
+are many, so that what they publish and what becomes of it stands in few commits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import trio
 
 from vitra_node.database import Database
 
-CALLERS = 4
+CALLERS = 20
 
 
 def say(line: str) -> None:
@@ -25,7 +26,7 @@ async def call_for_ever(database: Database) -> None:
     while True:
         transaction = await database.call("increment", {"amount": 1})
         seq = transaction.operations[0].seq
-        say(f"published {seq}")
+        say(f"published {seq} {transaction.id}")
         await transaction.when_processed()
         say(f"acknowledged {seq}")
 

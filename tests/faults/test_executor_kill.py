@@ -23,15 +23,17 @@ class Promises:
     """What the killed processes said."""
 
     def __init__(self) -> None:
-        self.published: set[int] = set()
+        # The transaction of each operation.
+        self.published: dict[int, str] = {}
         self.acknowledged: set[int] = set()
 
     def take(self, line: str) -> None:
-        kind, _, number = line.partition(" ")
+        kind, *rest = line.split(" ")
         if kind == "published":
-            self.published.add(int(number))
+            number, transaction = rest
+            self.published[int(number)] = transaction
         elif kind == "acknowledged":
-            self.acknowledged.add(int(number))
+            self.acknowledged.add(int(rest[0]))
 
 
 async def run_and_kill(directory: Path, lines: int, promises: Promises) -> None:
@@ -61,7 +63,11 @@ async def check(directory: Path, promises: Promises) -> None:
         oplog = database.local_oplog
         assert oplog is not None
         length = oplog.length
-        assert promises.published <= set(range(length))
+        assert promises.published.keys() <= set(range(length))
+        for seq, name in promises.published.items():
+            transaction = await database.transaction(name)
+            assert transaction is not None
+            assert [operation.seq for operation in transaction.operations] == [seq]
         for seq in promises.acknowledged:
             assert await database.index.get_key(ack_key(oplog.key, seq)) is not None
         with trio.fail_after(60):

@@ -1,18 +1,14 @@
-"""Method calls on their way to the process that runs them.
+"""Method calls in the process that runs them, many in one frame.
 
-Calls that wait for that process are handed over together, one frame for all of them: with many
-callers a frame each would be most of what a call costs. No caller can tell, because each call has
-a fresh instance of the contract anyway, and those that go together are shown one state of the
-database. A call publishes nothing before it has returned, so what was lost with the process can
-simply be run again.
+With many callers a frame each would be most of what a call costs. No caller can tell, because each
+call has a fresh instance of the contract anyway. A call publishes nothing, so what was lost with
+the process can simply be run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
-
-import trio
+from collections.abc import Hashable, Sequence
+from typing import Any, TypeAlias
 
 from .engine import CallResult, CompiledContract, Host
 from .errors import ContractCallError, WorkerFault
@@ -26,118 +22,71 @@ CALL_MILLISECONDS = 3_000
 # Calls in one frame. What a frame costs is nothing beside this many calls.
 MAX_CALLS_TOGETHER = 64
 
+CallOutcome: TypeAlias = "CallResult | Exception"
 
-class WaitingCall:
-    """One call, until it has a result or an error.
+
+class CallFrames:
+    """Runs calls of one contract in a process, as the worker's side for calls.
 
     Args:
-      request: its JSON form.
-      host: answers its reads.
-      version: names the state of the database that the host shows; None if it has no name.
+      realm: the process.
+      compiled: the contract that it has loaded.
     """
-
-    def __init__(self, request: dict[str, Any], host: Host, version: Hashable | None) -> None:
-        self.request = request
-        self.host = host
-        self.version = version
-        self.result: CallResult | None = None
-        self.error: Exception | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it has been run, be it with success or not."""
-        return self.result is not None or self.error is not None
-
-
-class CallQueue:
-    """Runs calls in a process, in their order."""
 
     def __init__(self, realm: Realm, compiled: CompiledContract) -> None:
         self._realm = realm
         self._compiled = compiled
-        self._waiting: list[WaitingCall] = []
-        # Whether the task of one of the calls is talking to the process, for all of them.
-        self._is_led = False
-        self._turns = trio.lowlevel.ParkingLot()
 
-    async def run(self, call: WaitingCall) -> CallResult:
-        """The result of a call, once it is its turn.
-
-        Raises:
-          ContractCallError: it threw, or there is no such method.
-          ContractTimeout, WorkerFault: host faults; the next call gets a fresh process.
-        """
-        self._waiting.append(call)
-        try:
-            while not call.is_over:
-                if self._is_led:
-                    await self._turns.park()
-                else:
-                    await self._lead()
-        finally:
-            if not call.is_over:
-                self._waiting.remove(call)
-        if call.error is not None:
-            raise call.error
-        assert call.result is not None
-        return call.result
-
-    async def _lead(self) -> None:
-        """Run the calls that can go with the first that waits, and wake those who wait."""
-        self._is_led = True
-        try:
-            # Callers are woken together, when the index has grown: one turn for all to come.
-            await trio.lowlevel.checkpoint()
-            first = self._waiting[0]
-            together = [
-                call
-                for call in self._waiting[:MAX_CALLS_TOGETHER]
-                if call is first or (call.version is not None and call.version == first.version)
-            ]
+    async def run(
+        self, requests: Sequence[dict[str, Any]], host: Host, version: Hashable | None
+    ) -> list[CallOutcome]:
+        """What became of each request, in their order: its result, or its error."""
+        outcomes: list[CallOutcome] = []
+        while len(outcomes) < len(requests):
+            together = requests[len(outcomes) : len(outcomes) + MAX_CALLS_TOGETHER]
             try:
-                await self._run_together(together)
+                outcomes += await self._run_frame(together, host, version)
             except Exception as error:
                 if len(together) == 1:
-                    first.error = error
+                    outcomes.append(error)
                 else:
                     # Which of them it was, and what becomes of the others, each shows alone.
-                    await self._run_singly(together)
-        finally:
-            self._is_led = False
-            self._waiting = [call for call in self._waiting if not call.is_over]
-            self._turns.unpark_all()
+                    outcomes += await self._run_singly(together, host, version)
+        return outcomes
 
-    async def _run_singly(self, calls: list[WaitingCall]) -> None:
-        for call in calls:
+    async def _run_singly(
+        self, requests: Sequence[dict[str, Any]], host: Host, version: Hashable | None
+    ) -> list[CallOutcome]:
+        outcomes: list[CallOutcome] = []
+        for request in requests:
             try:
-                await self._run_together([call])
+                outcomes += await self._run_frame([request], host, version)
             except Exception as error:
-                call.error = error
+                outcomes.append(error)
+        return outcomes
 
-    async def _run_together(self, calls: list[WaitingCall]) -> None:
-        """Run calls that may see the same; the last of them may be left for another time."""
-        first = calls[0]
-        request: dict[str, Any] = {"t": "call", "calls": [call.request for call in calls]}
+    async def _run_frame(
+        self, requests: Sequence[dict[str, Any]], host: Host, version: Hashable | None
+    ) -> list[CallOutcome]:
+        """Outcomes of one frame; the last requests may be left for another one."""
+        frame: dict[str, Any] = {"t": "call", "calls": requests}
         async with self._realm.conversation() as process:
-            request["fresh"] = self._realm.must_forget(first.version)
-            body = encode_message(request)
-            message = await self._realm.converse(process, body, CALL_MILLISECONDS, first.host)
-            results = message["results"]
-        for call, result in zip(calls, results, strict=False):
-            self._finish(call, message, result)
+            frame["fresh"] = self._realm.must_forget(version)
+            body = encode_message(frame)
+            message = await self._realm.converse(process, body, CALL_MILLISECONDS, host)
+            try:
+                outcomes = [self._outcome(message, result) for result in message["results"]]
+            except (KeyError, IndexError, TypeError, ValueError) as reason:
+                raise WorkerFault(f"the worker sent a malformed result: {reason!r}") from reason
+            if not 0 < len(outcomes) <= len(requests):
+                count = f"{len(outcomes)} results for {len(requests)} calls"
+                raise WorkerFault(f"the worker sent {count}")
+        return outcomes
 
-    def _finish(self, call: WaitingCall, message: Message, result: dict[str, Any]) -> None:
-        try:
-            if "e" in result:
-                call.error = ContractCallError(
-                    result["e"],
-                    position=self._compiled.position(result.get("l")),
-                    printed=printed_lines(result),
-                )
-            else:
-                operations = [message.value(operation) for operation in result["ops"]]
-                call.result = CallResult(
-                    message.value(result["v"]), operations, printed_lines(result)
-                )
-        except (KeyError, IndexError, TypeError, ValueError) as reason:
-            raise WorkerFault(f"the worker sent a malformed result: {reason!r}") from reason
+    def _outcome(self, message: Message, result: dict[str, Any]) -> CallOutcome:
+        printed = printed_lines(result)
+        if "e" in result:
+            position = self._compiled.position(result.get("l"))
+            return ContractCallError(result["e"], position=position, printed=printed)
+        operations = [message.value(operation) for operation in result["ops"]]
+        return CallResult(message.value(result["v"]), operations, printed)

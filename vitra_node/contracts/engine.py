@@ -30,6 +30,7 @@ __all__ = [
     "AddOplog",
     "ApplyRequest",
     "ApplyResult",
+    "CallRequest",
     "CallResult",
     "Change",
     "CompiledContract",
@@ -155,6 +156,14 @@ class ApplyResult:
     # error came from, and what the contract wrote to its console.
     position: tuple[int, int] | None = None
     printed: tuple[ConsoleLine, ...] = ()
+
+
+@dataclass(frozen=True)
+class CallRequest:
+    """One method to call."""
+
+    method: str
+    params: Value
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..world import REAL_WORLD, World
-from .calls import CallQueue, WaitingCall
-from .engine import ApplyRequest, ApplyResult, CallResult, CompiledContract, Host, Value
-from .errors import HostFault, RuntimeMissing
+from .calls import CallFrames, CallOutcome
+from .engine import (
+    ApplyRequest,
+    ApplyResult,
+    CallRequest,
+    CallResult,
+    CompiledContract,
+    Host,
+    Value,
+)
+from .errors import ContractValueError, HostFault, RuntimeMissing
 from .messages import encode_request, result_of
 from .realm import Realm
 from .runtime import RUNTIME_ID, missing_runtime
@@ -46,7 +54,7 @@ class ContractWorker:
         blocking = blocking or world.is_virtual
         self._calls = Realm(compiled, blocking)
         self._operations = Realm(compiled, blocking)
-        self._queue = CallQueue(self._calls, compiled)
+        self._frames = CallFrames(self._calls, compiled)
 
     @classmethod
     @asynccontextmanager
@@ -88,22 +96,43 @@ class ContractWorker:
     ) -> CallResult:
         """Call an exported method with ``(params, emit)``.
 
-        Where two hosts answer alike, give both calls the same ``version``: what the first has read
-        the second need not ask again, and calls that wait together ask one of the hosts.
-
         Raises:
           ContractCallError: it threw, or there is no such method.
           ContractValueError: the parameters hold what no contract can be given.
           ContractTimeout, WorkerFault: host faults; the next call gets a fresh process.
         """
-        request = {
-            "method": method,
-            "params": to_wire(params),
+        [outcome] = await self.call_together([CallRequest(method, params)], host, version=version)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def call_together(
+        self, calls: Sequence[CallRequest], host: Host, *, version: Hashable | None = None
+    ) -> list[CallOutcome]:
+        """The result of each of several calls, or the error that ``call`` would raise.
+
+        None of them can tell that it is not alone, nor whether another one fails. Where two hosts
+        answer alike, give both the same ``version``: what was read of one need not be asked again.
+        """
+        outcomes: list[CallOutcome | None] = []
+        requests = []
+        for call in calls:
+            try:
+                requests.append(self._request(call))
+                outcomes.append(None)
+            except ContractValueError as error:
+                outcomes.append(error)
+        ran = iter(await self._frames.run(requests, host, version))
+        return [next(ran) if outcome is None else outcome for outcome in outcomes]
+
+    def _request(self, call: CallRequest) -> dict[str, Any]:
+        return {
+            "method": call.method,
+            "params": to_wire(call.params),
             # What ``Date.now()`` answers.
             "now": int(self._world.unix_time() * 1000),
             "seed": self._seed(),
         }
-        return await self._queue.run(WaitingCall(request, host, version))
 
     async def passed_lines(self) -> set[int]:
         """Lines of the source that ran since the last time; for what was compiled to tell."""

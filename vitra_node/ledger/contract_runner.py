@@ -16,16 +16,16 @@ from pathlib import Path
 
 import trio
 
+from ..contracts.calls import CallOutcome
 from ..contracts.compiler import compile_contract
 from ..contracts.confinement import missing_walls
 from ..contracts.engine import (
     ApplyRequest,
     ApplyResult,
-    CallResult,
+    CallRequest,
     CompiledContract,
     Host,
     SetSource,
-    Value,
 )
 from ..contracts.errors import ContractError, ContractSyntaxError
 from ..contracts.worker import ContractWorker
@@ -116,18 +116,17 @@ class ContractRunner:
             self._compiled.move_to_end(source)
         return compiled
 
-    async def call(
+    async def call_together(
         self,
         source: str,
-        method: str,
-        params: Value,
+        calls: Sequence[CallRequest],
         host: Host,
         *,
         version: Hashable | None = None,
-    ) -> CallResult:
-        """Call a method of a contract; see ``ContractWorker.call``."""
+    ) -> list[CallOutcome]:
+        """Call methods of a contract; see ``ContractWorker.call_together``."""
         async with self._worker(source) as worker:
-            return await worker.call(method, params, host, version=version)
+            return await worker.call_together(calls, host, version=version)
 
     async def passed_lines(self, source: str) -> set[int]:
         """Lines of a contract that ran since the last time; none without ``cover``."""
