@@ -63,6 +63,7 @@ class DirectoryConfig:
       listen: where ``serve`` listens when it is not told otherwise.
       peers: addresses that ``serve`` connects to, in the order they were given.
       bootstrap: nodes of the network to ask first; empty for the public network.
+      sparse: whether the copy holds only what it reads.
       unknown: fields of a newer version, written back as they are.
     """
 
@@ -72,6 +73,7 @@ class DirectoryConfig:
     listen: Address | None = None
     peers: tuple[Address, ...] = ()
     bootstrap: tuple[Address, ...] = ()
+    sparse: bool = False
     unknown: Mapping[str, Any] = field(default_factory=dict)
 
     def with_peers(self, more: tuple[Address, ...]) -> DirectoryConfig:
@@ -123,6 +125,8 @@ def write_config(directory: Path, config: DirectoryConfig) -> None:
         fields["peers"] = [str(peer) for peer in config.peers]
     if config.bootstrap:
         fields["bootstrap"] = [str(node) for node in config.bootstrap]
+    if config.sparse:
+        fields["sparse"] = True
     text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     try:
         write_file_atomically(directory / CONFIG_NAME, text.encode())
@@ -176,6 +180,9 @@ def _decode(path: Path, value: dict[str, Any]) -> DirectoryConfig:
     bootstrap = value.pop("bootstrap", [])
     if not isinstance(bootstrap, list):
         raise _damaged(path, "its field 'bootstrap' is not a list")
+    sparse = value.pop("sparse", False)
+    if not isinstance(sparse, bool):
+        raise _damaged(path, "its field 'sparse' is neither true nor false")
     return DirectoryConfig(
         key=_decode_key(path, "key", value.pop("key", None)),
         role=role,
@@ -183,6 +190,7 @@ def _decode(path: Path, value: dict[str, Any]) -> DirectoryConfig:
         listen=None if listen is None else _decode_address(path, "listen", listen),
         peers=tuple(_decode_address(path, "peers", peer) for peer in peers),
         bootstrap=tuple(_decode_address(path, "bootstrap", node) for node in bootstrap),
+        sparse=sparse,
         unknown=value,
     )
 

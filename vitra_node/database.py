@@ -23,6 +23,7 @@ from .contracts.engine import Method, Value
 from .errors import NotAllowed, NotFound
 from .frauds import DIRECTORY_NAME, FraudStore, KeptFraud
 from .key_text import as_key
+from .ledger.bounded_core import READ_SECONDS, UNCONNECTED_READ_SECONDS
 from .ledger.console import ContractConsole, ContractNews
 from .ledger.index import Index
 from .ledger.opening import OpenParts, created, loaded, sandboxed
@@ -41,7 +42,7 @@ from .roles.executor import Executor
 from .roles.monitor import Monitor
 from .roles.participant import Participant
 from .roles.swarming import Swarming
-from .roles.syncing import follow_members, sync_index, sync_oplogs
+from .roles.syncing import SPARSE_MEMBERS_SECONDS, follow_members, sync_index, sync_oplogs
 from .storage.keys.key_files import Passphrase
 from .transactions import Transaction
 from .world import REAL_WORLD, World
@@ -66,7 +67,9 @@ class Database:
     ) -> None:
         self.directory = directory = parts.directory
         self.store = store = parts.store
-        self.index = Index(parts.core)
+        self._whole_index = whole = Index(parts.core)
+        self.index = whole.within(self._read_seconds)
+        self._is_sparse = parts.sparse
         self._runner = runner = parts.runner
         self._world = world = parts.world
         self._oplogs = OplogSet(store, self._keep_fork)
@@ -77,13 +80,13 @@ class Database:
         self._peers = DirectPeers(connections, nursery, world=world)
         self._swarming = Swarming(store, connections, parts.core, self._oplogs, nursery, world)
         self.auditing = Auditing(
-            self.index,
+            whole,
             self._oplogs,
             runner,
             FraudStore(None if directory is None else directory / DIRECTORY_NAME),
             parts.cache_dir,
             store.records,
-            lambda: bool(self._peers.connected) or self.network is not None,
+            self._is_in_reach,
         )
         self._console = ContractConsole(self.key, self._milliseconds, watch)
         self._participant = Participant(
@@ -150,25 +153,29 @@ class Database:
         key: bytes | str | None = None,
         *,
         passphrase: Passphrase | None = None,
-        sparse: bool = False,
+        sparse: bool | None = None,
         world: World = REAL_WORLD,
     ) -> AsyncIterator[Database]:
         """Open a database by its key, or the one that the directory holds.
 
         ``passphrase`` is asked for if the directory's key is sealed; chance, date and sockets come
         from ``world``. With ``sparse`` only those blocks of the index are fetched that are read.
+        The directory remembers that; None is what it remembers, and at first not sparse.
+
+        Reads that need a block which is missing here raise ``BlockNotAvailable`` if no peer gives
+        it within ``READ_SECONDS``.
 
         Raises:
           NotFound: no key is given, and the directory remembers none.
-          NotAllowed: the directory holds another database.
+          NotAllowed: the directory holds another database, or is its executor and cannot be sparse.
           UsageProblem: the key is none.
           StoreInUse: another process holds the directory.
         """
         path = None if directory is None else Path(directory)
         wanted = None if key is None else as_key(key)
         async with (
-            loaded(path, wanted, passphrase, world) as parts,
-            cls._running(parts, sparse) as database,
+            loaded(path, wanted, passphrase, sparse, world) as parts,
+            cls._running(parts) as database,
         ):
             yield database
 
@@ -201,7 +208,6 @@ class Database:
     async def _running(
         cls,
         parts: OpenParts,
-        sparse: bool = False,
         watch: Callable[[ContractNews], None] | None = None,
     ) -> AsyncIterator[Database]:
         core = parts.core
@@ -210,7 +216,7 @@ class Database:
             database = cls(parts, nursery, watch)
             assert core.heads is not None, "the index of a database is never truncated"
             core.heads.on_proof(database._keep_fork)
-            if not core.writable and not sparse:
+            if not core.writable and not parts.sparse:
                 stack.enter_context(core.tail(0))
             for key in database._own.all():
                 await database._open_own(key)
@@ -222,7 +228,8 @@ class Database:
             database._participant.start(nursery)
             database._executing.start()
             if not core.writable:
-                nursery.start_soon(follow_members, database.index, database._oplogs)
+                pause = SPARSE_MEMBERS_SECONDS if parts.sparse else 0.0
+                nursery.start_soon(follow_members, database._whole_index, database._oplogs, pause)
             yield database
 
     # What it is -----------------------------------------------------------------------------------
@@ -241,6 +248,11 @@ class Database:
     def is_participant(self) -> bool:
         """Whether this node can publish operations that count."""
         return self._local is not None and self._local.active
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether only those blocks of the index are fetched that are read here."""
+        return self._is_sparse
 
     @property
     def oplogs(self) -> list[Oplog]:
@@ -510,12 +522,26 @@ class Database:
     async def sync(self, full: bool = False, progress: Progress | None = None) -> None:
         """Learn the newest index from the connected peers; with ``full`` fetch all history.
 
-        Without peers it returns at once; in a swarm, once those found now were called.
+        Without peers it returns at once; in a swarm, once those found now were called. A sparse
+        copy learns the newest head, and fetches the index only with ``full``.
         """
         progress = progress or Progress()
-        await sync_index(self.index, self._oplogs, self._peers, self.network, progress)
+        await sync_index(
+            self.index,
+            self._oplogs,
+            self._peers,
+            self.network,
+            progress if full or not self.is_sparse else None,
+        )
         if full:
             await sync_oplogs(self.index, self._oplogs, self._peers, progress)
+
+    def _is_in_reach(self) -> bool:
+        """Whether there is a peer to ask, or one may come."""
+        return bool(self._peers.connected) or self.network is not None
+
+    def _read_seconds(self) -> float:
+        return READ_SECONDS if self._is_in_reach() else UNCONNECTED_READ_SECONDS
 
     def _milliseconds(self) -> int:
         return int(self._world.unix_time() * 1000)

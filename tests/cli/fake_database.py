@@ -67,6 +67,10 @@ class FakeIndex:
     def length(self) -> int:
         return len(self.values) + 1
 
+    @property
+    def stored_blocks(self) -> int:
+        return self.length
+
     async def get(self, path: str) -> Entry | None:
         if path not in self.values:
             return None
@@ -185,6 +189,7 @@ class FakeDatabase:
         self.local_oplog: FakeOplog | None = self.oplogs[0]
         self.is_executor = True
         self.is_participant = True
+        self.is_sparse = False
         self.executor_fault: str | None = None
         self.out_of_reach: str | None = None
         self.contract_walls: frozenset[str] | None = None

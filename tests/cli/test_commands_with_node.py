@@ -157,7 +157,8 @@ def test_info_has_exactly_the_documented_fields(vitra: Vitra, node: FakeNode) ->
     assert vitra("info", "--json").json == {
         "key": KEY.hex(),
         "role": "executor",
-        "index": {"length": 4, "fork": 0},
+        "sparse": False,
+        "index": {"length": 4, "fork": 0, "stored": 4},
         "oplogs": [{"key": OPLOG_KEY.hex(), "length": 0, "active": True, "writable": True}],
         "peers": 0,
     }

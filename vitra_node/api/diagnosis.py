@@ -200,8 +200,15 @@ def _blocks(session: Session) -> Finding:
     if core.length and core.length >= remote and core.contiguous_length == core.length:
         return Finding(OK, f"All {core.length} blocks of the index that peers have are here.")
     connected = len(session.database.connections.open)
+    stored = session.database.index.stored_blocks
+    if session.database.is_sparse and core.length >= remote > 0 and connected:
+        return Finding(
+            OK,
+            f"This copy is sparse: {stored} of {core.length} blocks of the index are here. Others "
+            "are fetched when they are read.",
+        )
     if not connected:
-        here = f"{core.contiguous_length} blocks of the index are" if core.length else "Nothing is"
+        here = f"{stored} blocks of the index are" if core.length else "Nothing is"
         return Finding(PROBLEM, f"{here} here, and nobody is connected.", "See the checks above.")
     if not core.replication.peer_count:
         return Finding(

@@ -184,9 +184,10 @@ def _out_of_range(error: storage.BlockOutOfRange) -> VitraError:
 
 def _not_available(error: storage.BlockNotAvailable) -> VitraError:
     return NetworkProblem(
-        f"Data is missing here and no peer gave it: {_sentence(error)}",
+        f"Data is missing here: {_sentence(error)}",
         unchanged=_NOTHING,
-        advice="Connect to a peer that has it: `vitra serve --peer host:port`.",
+        advice="See who is connected with `vitra peers`; reach one that has it with "
+        "`vitra serve --peer host:port`.",
     )
 
 

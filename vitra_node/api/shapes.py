@@ -94,10 +94,12 @@ async def processed_shape(transaction: Transaction) -> dict[str, Any]:
 
 def info_shape(database: Database, role: str) -> dict[str, Any]:
     """What a database is and how far this copy has come."""
+    index = database.index
     return {
         "key": database.key.hex(),
         "role": role,
-        "index": {"length": database.index.length, "fork": database.index.core.fork},
+        "sparse": database.is_sparse,
+        "index": {"length": index.length, "fork": index.core.fork, "stored": index.stored_blocks},
         "oplogs": [oplog_shape(oplog) for oplog in database.oplogs],
         "peers": len(database.peers),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 from protocol.encoding.msgpack import pack
 from protocol.errors import LocalProtocolError
@@ -12,6 +13,7 @@ from protocol.errors import LocalProtocolError
 from ..errors import NotAllowed, UsageProblem
 from ..storage.log.hypercore import Hypercore
 from .awaited_acks import AwaitedAcks
+from .bounded_core import BoundedCore
 from .index_view import HistoryEntry, IndexView, key_of
 from .index_writer import IndexBatches, open_batches
 
@@ -38,6 +40,23 @@ class Index(IndexView):
     async def grown(self, length: int) -> None:
         """Return when the log has at least ``length`` blocks; raises StoreClosed."""
         await self.core.wait_for_length(length)
+
+    @property
+    def stored_blocks(self) -> int:
+        """How many blocks of the log are stored here."""
+        return self.core.length - self.core.storage.missing(0, self.core.length)
+
+    def within(self, seconds: Callable[[], float]) -> Self:
+        """The same index, whose readers wait for each block that is missing here only so long.
+
+        They get ``BlockNotAvailable`` then. An index that is written here lacks none. Whoever
+        waits for the executor goes on waiting.
+        """
+        if self.core.writable:
+            return self
+        view = copy(self)
+        view._bee = self._bee.over(BoundedCore(self.core, seconds))
+        return view
 
     def writing(self) -> AbstractAsyncContextManager[IndexBatches]:
         """Write batches to the newest version; see ``open_batches``."""

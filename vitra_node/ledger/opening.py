@@ -35,6 +35,7 @@ class OpenParts:
       runner: what runs its contracts.
       local_oplog: key of the oplog that calls are published on, if any.
       world: where chance, date and sockets come from.
+      sparse: whether only those blocks of the index are fetched that are read.
     """
 
     directory: Path | None
@@ -43,6 +44,7 @@ class OpenParts:
     runner: ContractRunner
     local_oplog: bytes | None
     world: World
+    sparse: bool = False
 
     @property
     def cache_dir(self) -> Path | None:
@@ -80,7 +82,11 @@ async def created(
 
 @asynccontextmanager
 async def loaded(
-    path: Path | None, key: bytes | None, passphrase: Passphrase | None, world: World
+    path: Path | None,
+    key: bytes | None,
+    passphrase: Passphrase | None,
+    sparse: bool | None,
+    world: World,
 ) -> AsyncIterator[OpenParts]:
     """A database by its key, or the one that the directory holds; see ``Database.load``."""
     config = DirectoryConfig() if path is None else read_config(path)
@@ -101,10 +107,23 @@ async def loaded(
         Corestore.open(path, passphrase=passphrase, world=world) as store,
     ):
         core = await store.get(key=wanted, allow_truncation=False)
-        if path is not None and config.key is None:
-            role = "executor" if core.writable else "participant"
-            write_config(path, replace(config, key=wanted, role=config.role or role))
-        yield OpenParts(path, store, core, runner, config.local_oplog, world)
+        if sparse and core.writable:
+            raise NotAllowed(
+                "The executor of a database holds all of its index.",
+                unchanged="Nothing was changed.",
+                advice="Join it into another directory for a sparse copy.",
+            )
+        role = "executor" if core.writable else "participant"
+        known = replace(
+            config,
+            key=wanted,
+            role=config.role or role,
+            sparse=config.sparse if sparse is None else sparse,
+        )
+        if path is not None and known != replace(config, role=known.role):
+            write_config(path, known)
+        lean = known.sparse and not core.writable
+        yield OpenParts(path, store, core, runner, config.local_oplog, world, lean)
 
 
 @asynccontextmanager

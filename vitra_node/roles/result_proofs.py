@@ -14,22 +14,26 @@ from protocol.transparency.replay.state import START
 from ..errors import CannotTellYet, StoreDamaged
 from ..ledger.index import Index
 from ..ledger.oplogs import OplogSet
+from ..storage.errors import BlockNotAvailable
 from .auditor import Auditor
 
 
-async def prove_result(index: Index, oplogs: OplogSet, origin: bytes, seq: int) -> ResultProof:
-    """Prove what became of an operation; waits for the blocks that peers have to give.
+async def prove_result(
+    index: Index, oplogs: OplogSet, origin: bytes, seq: int, seconds: float
+) -> ResultProof:
+    """Prove what became of an operation; peers have so many seconds for each missing block.
 
     Raises:
       CannotTellYet: it is not executed yet.
+      BlockNotAvailable: a block is missing here, and no peer gave it in time.
       StoreDamaged: a record of the index does not decode.
     """
     start, count = await _transaction(index, origin, seq)
     core, oplog = index.core, (await oplogs.open(origin)).core
     for number in range(start, start + 1 + count):
-        await core.get(number)
+        await core.get(number, timeout=seconds)
     with oplog.tail(seq):
-        await oplog.get(seq)
+        await oplog.get(seq, timeout=seconds)
     try:
         blocks = extract_blocks(core.storage, range(start, start + 1 + count))
         operation = extract_blocks(oplog.storage, [seq])
@@ -40,12 +44,15 @@ async def prove_result(index: Index, oplogs: OplogSet, origin: bytes, seq: int) 
 
 async def verify_one(index: Index, auditor: Auditor, origin: bytes, seq: int) -> Verdict:
     """Replay one operation alone: it needs a logarithmic number of blocks, from any peer."""
+    start = 0
     try:
         start, count = await _transaction(index, origin, seq)
+        return await auditor.run_one(start, min(start + 1 + count, index.length))
     except CannotTellYet as error:
         return CannotTell(UncertaintyCode.UNFINISHED_TRANSACTION, error.failed, 0, START)
-    try:
-        return await auditor.run_one(start, min(start + 1 + count, index.length))
+    except BlockNotAvailable as error:
+        reason = f"Missing here is {error}."
+        return CannotTell(UncertaintyCode.CANNOT_FETCH_INDEX, reason, start, START)
     except (RecordError, BeeBlockError) as error:
         reason = f"The index before block {start} cannot be read: {error}."
         return CannotTell(UncertaintyCode.UNEXPECTED_SEQ, reason, start, START)

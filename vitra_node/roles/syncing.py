@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 
 from ..ledger.index import Index
@@ -9,25 +11,40 @@ from ..ledger.oplogs import OplogSet
 from ..net.direct import DirectPeers
 from ..net.swarm.swarm import Swarm
 from ..progress import Progress
+from ..storage.errors import BlockNotAvailable
 from ..storage.log.hypercore import Hypercore
 
 # How long peers have to tell of an oplog that must exist: whoever has the index mostly has it too,
 # but a connection may be a moment old.
 FIRST_BLOCK_SECONDS = 5.0
 
+# A sparse copy looks up who takes part at most so often: each time costs it the newest blocks of an
+# index that may grow by hundreds a second.
+SPARSE_MEMBERS_SECONDS = 1.0
+
 
 async def sync_index(
-    index: Index, oplogs: OplogSet, peers: DirectPeers, swarm: Swarm | None, progress: Progress
+    index: Index,
+    oplogs: OplogSet,
+    peers: DirectPeers,
+    swarm: Swarm | None,
+    progress: Progress | None,
 ) -> None:
-    """Fetch the newest index: without peers what is here; in a swarm, once all were called."""
+    """Fetch the newest index: without peers what is here; in a swarm, once all were called.
+
+    ``progress`` is told of the blocks that are fetched; None to learn no more than the newest head.
+    """
     core = index.core
     if swarm is not None and not peers.connected:
         await swarm.flush()
     if not core.writable:
         await core.update(wait=bool(peers.connected) and core.length == 0)
     if core.length:
-        await core.download_all(progress)
-        await oplogs.refresh(index)
+        if progress is not None:
+            await core.download_all(progress)
+        # A sparse copy without peers may lack even what names them; it looks again by itself.
+        with suppress(BlockNotAvailable):
+            await oplogs.refresh(index)
 
 
 async def sync_oplogs(
@@ -46,10 +63,14 @@ async def _learn(core: Hypercore, *, wait: bool) -> None:
         await core.update(wait=wait)
 
 
-async def follow_members(index: Index, oplogs: OplogSet) -> None:
-    """Keep the open oplogs those that the index lists, until cancelled."""
+async def follow_members(index: Index, oplogs: OplogSet, pause: float) -> None:
+    """Keep the open oplogs those that the index lists, until cancelled.
+
+    ``pause``: seconds from one look to the next, at least.
+    """
     while True:
         length = index.core.length
         if length:
             await oplogs.refresh(index)
+            await trio.sleep(pause)
         await index.core.wait_for_length(length + 1)

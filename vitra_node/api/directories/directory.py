@@ -70,14 +70,18 @@ async def join_database(
     *,
     swarm: bool = False,
     bootstrap: tuple[Address, ...] = (),
+    sparse: bool | None = None,
 ) -> dict[str, Any]:
     """Get a database by its key; returns what ``join`` prints.
 
     The peers are remembered, and tried once: one that cannot be reached is narrated. With ``swarm``
-    others are looked for when these gave nothing; ``bootstrap`` is remembered as well.
+    others are looked for when these gave nothing; ``bootstrap`` is remembered as well. ``sparse``:
+    see ``Database.load``.
     """
     with telling():
-        async with Database.load(directory, key, passphrase=existing_passphrase) as database:
+        async with Database.load(
+            directory, key, passphrase=existing_passphrase, sparse=sparse
+        ) as database:
             config = read_config(directory).with_peers(peers)
             config = replace(config, bootstrap=bootstrap or config.bootstrap)
             write_config(directory, config)
@@ -89,6 +93,7 @@ async def join_database(
             return {
                 "key": database.key.hex(),
                 "role": "executor" if database.is_executor else "participant",
+                "sparse": database.is_sparse,
                 "oplog": None if oplog is None else oplog.key.hex(),
                 "index_length": database.index.length,
                 "peers": len(database.peers),

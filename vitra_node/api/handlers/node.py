@@ -33,6 +33,7 @@ async def status(session: Session) -> dict[str, Any]:
         "version": __version__,
         "key": session.database.key.hex(),
         "role": session.role,
+        "sparse": session.database.is_sparse,
         "listen": None if node is None or node.listen is None else str(node.listen),
         "uptime_seconds": 0.0 if node is None else round(time.time() - node.started, 1),
         "peers": len(session.database.peers),

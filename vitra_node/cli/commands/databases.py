@@ -62,10 +62,20 @@ def init(settings: Settings, contract: Path, participants: tuple[str, ...]) -> N
     multiple=True,
     help="Where a node of the database listens; remembered. May be given several times.",
 )
+@click.option(
+    "--sparse/--no-sparse",
+    default=None,
+    help="Hold only what is read here, and fetch it then; remembered.",
+)
 @takes_swarm_flags
 @takes_settings
 def join(
-    settings: Settings, key: str, peers: tuple[str, ...], bootstrap: str | None, no_swarm: bool
+    settings: Settings,
+    key: str,
+    peers: tuple[str, ...],
+    sparse: bool | None,
+    bootstrap: str | None,
+    no_swarm: bool,
 ) -> None:
     """Get the database with KEY into this directory.
 
@@ -80,7 +90,7 @@ def join(
 
     wanted, linked = read_link(key)
     addresses = linked + tuple(parse_address(peer) for peer in peers)
-    joined = _add_peers_to_running_node(settings, wanted, addresses)
+    joined = _add_peers_to_running_node(settings, wanted, addresses, sparse)
     if joined is None:
         joined = trio.run(
             partial(
@@ -91,6 +101,7 @@ def join(
                 settings.output.narrate,
                 swarm=not swarm_off(no_swarm, bootstrap),
                 bootstrap=given_bootstrap(bootstrap),
+                sparse=sparse,
             )
         )
     settings.output.result(joined, joined["key"])
@@ -157,14 +168,15 @@ def read_link(text: str) -> tuple[bytes, tuple[Address, ...]]:
 
 
 def _add_peers_to_running_node(
-    settings: Settings, key: bytes, peers: tuple[Address, ...]
+    settings: Settings, key: bytes, peers: tuple[Address, ...], sparse: bool | None
 ) -> dict[str, Any] | None:
     """What ``join`` prints when a node serves this database already; None without a node."""
     client = running_node(settings.directory)
     if client is None:
         return None
     with client:
-        if client.call("database.info")["key"] != key.hex():
+        served = client.call("database.info")
+        if served["key"] != key.hex() or sparse not in (None, served["sparse"]):
             raise already_running(settings.directory, client)
         for peer in peers:
             client.call("node.connect", address=str(peer), remember=True)
@@ -173,6 +185,7 @@ def _add_peers_to_running_node(
     return {
         "key": info["key"],
         "role": info["role"],
+        "sparse": info["sparse"],
         "oplog": own[0] if own else None,
         "index_length": info["index"]["length"],
         "peers": info["peers"],

@@ -31,8 +31,9 @@ def status(settings: Settings) -> None:
     """Tell whether a node serves this directory, and how it does."""
     client = running_node(settings.directory)
     if client is None:
-        key = read_config(settings.directory).key
-        state = {"running": False, "key": None if key is None else key.hex()}
+        config = read_config(settings.directory)
+        key = None if config.key is None else config.key.hex()
+        state = {"running": False, "key": key, "sparse": config.sparse}
         settings.output.result(state, "not running")
         return
     with client:
@@ -96,11 +97,17 @@ def _info_text(found: dict[str, Any]) -> str:
     lines = [
         f"key     {found['key']}",
         f"role    {found['role']}",
-        f"index   {found['index']['length']} blocks, fork {found['index']['fork']}",
+        f"index   {_index_text(found)}",
         f"peers   {found['peers']}",
     ]
     lines += [f"oplog   {oplog_line(oplog)}" for oplog in found["oplogs"]]
     return "\n".join(lines)
+
+
+def _index_text(found: dict[str, Any]) -> str:
+    index = found["index"]
+    here = f", {index['stored']} of them here (sparse copy)" if found["sparse"] else ""
+    return f"{counted(index['length'], 'block')}{here}, fork {index['fork']}"
 
 
 def oplog_line(oplog: dict[str, Any]) -> str:
@@ -122,7 +129,7 @@ def _status_text(state: dict[str, Any]) -> str:
     lines = [
         f"running    process {state['pid']}, {state['uptime_seconds']:.0f} s",
         f"key        {state['key']}",
-        f"role       {state['role']}",
+        f"role       {state['role']}{', sparse copy' if state['sparse'] else ''}",
         f"listen     {state['listen'] or 'nowhere'}",
         f"peers      {state['peers']}",
     ]

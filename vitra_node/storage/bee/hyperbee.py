@@ -299,6 +299,12 @@ class Hyperbee:
         """
         return self._view(self._version, sub_prefix(self._prefix, prefix, separator))
 
+    def over(self, core: BeeCore) -> Hyperbee:
+        """The same view, read through another view of its core, which waits in another way."""
+        view = self._view(self._version, self._prefix)
+        view._tree = self._tree.over(core)
+        return view
+
     def _view(self, version: int | None, prefix: bytes) -> Hyperbee:
         view = object.__new__(Hyperbee)
         view._tree = self._tree

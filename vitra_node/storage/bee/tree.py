@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import trio
@@ -112,6 +113,12 @@ class BeeTree:
         self._writer: BeeWriter | None = None
         self._writing = trio.Lock()
         self._reads = 0
+
+    def over(self, core: BeeCore) -> BeeTree:
+        """The same tree, to be read through another view of its core; shares what is at hand."""
+        view = copy(self)
+        view.core = core
+        return view
 
     @property
     def blocks(self) -> BlockCache:
