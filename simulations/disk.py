@@ -28,6 +28,10 @@ class SimulatedDisk(MemoryEnvironment):
         self._cut_at = -1
         self._cut: Callable[[], None] = lambda: None
 
+    def hold_what_is_on(self, other: SimulatedDisk) -> None:
+        """Become a copy of another disk."""
+        self._put(list(other._values.items()))
+
     def lose_power(self, after: int, then: Callable[[], None]) -> None:
         """Call ``then`` in the middle of a transaction, so many from now.
 

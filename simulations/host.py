@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from vitra_node.net.udx.udp import SocketAddress
+from vitra_node.storage.environments.disk import Disk
 
 from .disk import SimulatedDisk
 from .journal import Journal
@@ -49,6 +50,8 @@ class Host:
         self._journal = journal
         self._scope = trio.CancelScope()
         self._crashed = False
+        self._may_run = trio.Event()
+        self._may_run.set()
 
     @property
     def address(self) -> str:
@@ -84,10 +87,16 @@ class Host:
         self._network.forge(self.place, source, data, to)
 
     async def keep_running(self, life: Life, pause: float) -> None:
-        """Switch it on again and again, so many seconds after each end."""
+        """Switch it on again and again, so many seconds after each end, while it may run."""
         while True:
+            await self._may_run.wait()
             await self.run(life)
             await trio.sleep(pause)
+
+    def copy_disk_of(self, other: Host) -> None:
+        """Hold what another host's disk holds, its keys too; before this one's first life."""
+        self.disk.hold_what_is_on(other.disk)
+        self.world.disk = Disk(self.disk, other.world.disk.primary_key)
 
     def lose_power(self, after_writes: int) -> None:
         """Crash in the middle of a transaction of its disk, so many from now."""
@@ -96,6 +105,15 @@ class Host:
     def stop(self) -> None:
         """End its life in order: whatever it owns is closed, and may say goodbye."""
         self._scope.cancel()
+
+    def stay_off(self) -> None:
+        """End its life in order, and begin no other until it may run."""
+        self._may_run = trio.Event()
+        self.stop()
+
+    def may_run(self) -> None:
+        """Let ``keep_running`` go on."""
+        self._may_run.set()
 
     def crash(self) -> None:
         """End it at once; nothing leaves it any more."""

@@ -57,7 +57,7 @@ class Database:
     """
 
     # What executes; tests of monitors put one in its place that cheats.
-    executor_type = Executor
+    executor_type: type[Executor] = Executor
 
     def __init__(
         self,

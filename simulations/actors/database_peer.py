@@ -44,16 +44,23 @@ class DatabasePeer:
         *,
         monitors: bool = False,
         path: str = "",
+        kind: type[Database] = Database,
+        contract: str = CONTRACT,
     ) -> None:
-        """``key`` of the database; None to make one, and be its executor. ``path``: to write to."""
+        """``key`` of the database; None to make one, and be its executor.
+
+        ``path``: to write to. ``kind``: of database it is, with an executor that may cheat.
+        """
         self.host = host
         self.path = path
         self.database: Database | None = None
         self.validated = 0
-        self.accusations: list[str] = []
+        self.accusations: list[ViolationFound | ForkFound] = []
         self.published: list[str] = []
         self._bootstrap = bootstrap
         self._key = key
+        self._kind = kind
+        self._contract = contract
         self._monitors = monitors
         self._wanted: list[str] = []
         self._attempts = 0
@@ -82,8 +89,8 @@ class DatabasePeer:
     def _open(self) -> AbstractAsyncContextManager[Database]:
         world = self.host.world
         if self._key is None:
-            return Database.create(None, contract=CONTRACT, world=world)
-        return Database.load(None, self._key, world=world)
+            return self._kind.create(None, contract=self._contract, world=world)
+        return self._kind.load(None, self._key, world=world)
 
     async def _watch(self, database: Database) -> None:
         async with database.monitor() as monitor:
@@ -92,7 +99,7 @@ class DatabasePeer:
                     self.validated = event.operations
                     self.host.note("validated", operations=event.operations)
                 elif isinstance(event, ViolationFound | ForkFound):
-                    self.accusations.append(repr(event))
+                    self.accusations.append(event)
                 self._tell()
 
     async def _write(self, database: Database) -> None:
@@ -133,7 +140,9 @@ class DatabasePeer:
         while self.validated < operations:
             await self._news.wait()
 
-    async def wait_accusation(self) -> None:
-        """Return when its monitor has found something wrong."""
-        while not self.accusations:
+    async def wait_accusation(
+        self, kind: type[ViolationFound] | type[ForkFound] | None = None
+    ) -> None:
+        """Return when its monitor has found something wrong, of a kind or of any."""
+        while not any(kind is None or isinstance(each, kind) for each in self.accusations):
             await self._news.wait()

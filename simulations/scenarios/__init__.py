@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..scenario import Scenario
+from .cheats import CHEATS_FOUND
 from .database import DATABASE
 from .dht_lookup import DHT_LOOKUP
 from .hostile_dht import HOSTILE_DHT
@@ -14,6 +15,7 @@ from .swarm_churn import SWARM_CHURN
 SCENARIOS: dict[str, Scenario] = {
     each.name: each
     for each in (
+        CHEATS_FOUND,
         DATABASE,
         DHT_LOOKUP,
         HOSTILE_DHT,

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from simulations.actors.cheating_executor import CHEATS, CONTRACT, cheating_database
 from vitra_node.database import Database
 from vitra_node.frauds import ContractFraudProof
 from vitra_node.roles.monitor import ViolationFound
 
-from .cheating_executor import CHEATS, CONTRACT, cheating_database
 from .strangers import check_elsewhere
 
 SPEC = Path(__file__).parents[2] / "specs" / "10-auditing.md"

@@ -17,12 +17,11 @@ import trio
 
 from protocol.errors import RecordError
 from protocol.transparency.frauds import ContractFraudProof, ViolationCode
+from simulations.actors.cheating_executor import CHEATS, cheating_database
 from vitra_node.database import Database
 from vitra_node.frauds import ContractFraudProof as KeptProof
 from vitra_node.ledger.contract_runner import ContractRunner
 from vitra_node.roles.proof_check import REJECTED, VIOLATED, check_contract_fraud
-
-from .cheating_executor import CHEATS, cheating_database
 
 FORGERIES = int(os.environ.get("VITRA_TEST_FORGERIES", "1500"))
 GENUINE = int(os.environ.get("VITRA_TEST_GENUINE", "6"))

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from protocol.encoding.paths import ack_key
 from protocol.transparency.frauds import ContractFraudProof, Violation, ViolationCode
 from protocol.transparency.proofs.evidence import Evidence
 from protocol.transparency.proofs.extract import extract_blocks
+from simulations.actors.two_faced_writer import TwoFacedWriter
 from tests.contract_sources import MEMBERS
 from vitra_node import frauds
 from vitra_node.database import Database
@@ -27,9 +29,15 @@ from vitra_node.roles.monitor import ForkFound, Monitor, Undecided, Validated
 from vitra_node.roles.proof_check import check_contract_fraud
 from vitra_node.roles.stored_operations import StoredOperations
 
-from .framing_participant import FramingParticipant, connected, mirror_of, put
+from .mirrors import connected, mirror_of
 
 SECONDS = 60
+
+
+def put(value: object) -> dict[str, Any]:
+    """An operation of the contract ``MEMBERS``."""
+    return {"op": "PUT", "path": "/a", "value": value}
+
 
 # What the executor is shown, what the monitor is shown.
 HISTORIES = {
@@ -46,7 +54,7 @@ class Scene:
     """An honest executor that executed all it was shown, and who tries to frame it."""
 
     executor: Database
-    framer: FramingParticipant
+    framer: TwoFacedWriter
     monitor: Database
     executed: int
 
@@ -58,7 +66,7 @@ async def scene(shown: list[dict[str, object]]) -> AsyncIterator[Scene]:
             Database.create(None, contract=MEMBERS) as executor,
             Database.load(None, executor.key) as monitor,
         ):
-            framer = FramingParticipant()
+            framer = TwoFacedWriter()
             await (await executor.call("admit", {"key": framer.key.hex()})).when_processed()
             async with framer.history(shown) as face, connected(executor.store, face):
                 await executed(executor, framer.key, len(shown))

@@ -17,6 +17,7 @@ import trio
 from protocol.encoding.msgpack import pack
 from protocol.transparency.audits.sampling import chance_to_see, sampled_blocks
 from protocol.transparency.frauds import Verified, Violated
+from simulations.actors.cheating_executor import Batch, CheatingExecutor, cheating_database
 from tests.same_keys import SameKeys
 from vitra_node.database import Database
 from vitra_node.errors import ContractViolated
@@ -27,8 +28,6 @@ from vitra_node.roles.auditor import Auditor
 from vitra_node.roles.audits.parts import Sampled, replay_part
 from vitra_node.roles.audits.patient_core import PatientCore
 from vitra_node.roles.stored_operations import StoredOperations
-
-from .cheating_executor import Batch, CheatingExecutor, cheating_database
 
 OPERATIONS = 1000
 ALTERED = 617

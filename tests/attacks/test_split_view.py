@@ -9,8 +9,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from protocol.transparency.proofs.log_frauds import (
     LogFraudProof,
     read_log_fraud_proof_untrusted,
 )
-from tests.attacks.strangers import check_elsewhere
 from tests.cli.processes import ok, vitra
 from tests.contract_sources import COUNTER, MEMBERS
 from vitra_node import log_frauds
@@ -33,22 +31,15 @@ from vitra_node.storage.corestore import Corestore
 from vitra_node.storage.errors import LogViolated
 from vitra_node.storage.log.hypercore import Hypercore
 
+from .mirrors import connected
+from .strangers import check_elsewhere
+
 RUNS = int(os.environ.get("VITRA_TEST_SPLITS", "12"))
 WRITER = KeyPair.from_seed(b"\x66" * 32)
 
 
 def blocks(count: int, split: int, word: bytes) -> list[bytes]:
     return [b"%s %d" % (b"same" if i < split else word, i) for i in range(count)]
-
-
-@asynccontextmanager
-async def connected(one: Corestore, other: Corestore) -> AsyncIterator[None]:
-    left, right = trio.testing.memory_stream_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: one.replicate(left, initiator=True))
-        nursery.start_soon(lambda: other.replicate(right, initiator=False))
-        yield
-        nursery.cancel_scope.cancel()
 
 
 async def proven(core: Hypercore) -> LogFraudProof:

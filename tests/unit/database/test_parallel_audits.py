@@ -15,7 +15,7 @@ import trio
 
 from protocol.encoding.msgpack import pack
 from protocol.transparency.frauds import UncertaintyCode
-from tests.attacks.cheating_executor import CHEATS, cheating_database
+from simulations.actors.cheating_executor import CHEATS, cheating_database
 from tests.contract_sources import COUNTER
 from tests.same_keys import SameKeys
 from vitra_node.database import Database

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from protocol.crypto.hashes import leaf_hash
 from protocol.encoding.msgpack import pack
@@ -17,6 +17,7 @@ from protocol.encoding.paths import CONTRACT_SOURCE, ack_key, input_key
 from protocol.transparency.changes import Write
 from protocol.transparency.records import Ack, Input, decode_ack_untrusted, encode_ack, encode_input
 from vitra_node.database import Database
+from vitra_node.ledger.index_writer import IndexBatches
 from vitra_node.roles.executor import Executor
 from vitra_node.world import REAL_WORLD, World
 
@@ -28,6 +29,7 @@ import { index } from 'contract'
 export function put ({ entries }, emit) { emit({ op: 'PUT', entries }) }
 export function fail ({ text }, emit) { emit({ op: 'FAIL', text }) }
 export function upgrade ({ code }, emit) { emit({ op: 'UPGRADE', code }) }
+export function admit ({ key }, emit) { emit({ op: 'ADMIT', key }) }
 export const apply = {
   async PUT (tx, op) {
     // Reads that the outcome depends on belong to the evidence.
@@ -36,7 +38,8 @@ export const apply = {
     tx.put('/count', count + 1)
   },
   FAIL (tx, op) { tx.put('/never', 1); throw new Error(op.text) },
-  UPGRADE (tx, op) { tx.setContractSource({ code: op.code }) }
+  UPGRADE (tx, op) { tx.setContractSource({ code: op.code }) },
+  ADMIT (tx, op) { tx.addOplog({ pubkey: op.key }) }
 }
 """
 STRANGER = b"\x5a" * 32
@@ -47,6 +50,8 @@ class CheatingExecutor(Executor):
 
     Attributes:
       cheat: what it does.
+      lied_about: which operation is lied about, counted from 1, by cheats that do so once; what
+        comes before it stands.
       operations: how many batches it was given so far.
       held: batches that a cheat keeps for later.
     """
@@ -57,9 +62,10 @@ class CheatingExecutor(Executor):
         self.held: list[Batch] = []
 
     cheat: Cheat
+    lied_about = 2
 
     def _stage(self, batches: Any, *arguments: Any) -> bool:
-        return super()._stage(_Altered(self, batches), *arguments)
+        return super()._stage(cast(IndexBatches, _Altered(self, batches)), *arguments)
 
 
 class _Altered:
@@ -80,9 +86,8 @@ class _Altered:
                 self._batches.add(batch)
 
 
-@asynccontextmanager
-async def cheating_database(cheat: Cheat, world: World = REAL_WORLD) -> AsyncIterator[Database]:
-    """A database in memory whose executor cheats."""
+def cheating(cheat: Cheat, lied_about: int = CheatingExecutor.lied_about) -> type[Database]:
+    """Databases whose executor cheats."""
 
     class Executing(CheatingExecutor):
         pass
@@ -90,8 +95,15 @@ async def cheating_database(cheat: Cheat, world: World = REAL_WORLD) -> AsyncIte
     class Cheating(Database):
         executor_type = Executing
 
-    Executing.cheat = staticmethod(cheat)  # type: ignore[assignment]
-    async with Cheating.create(None, contract=CONTRACT, world=world) as database:
+    Executing.cheat = staticmethod(cheat)
+    Executing.lied_about = lied_about
+    return Cheating
+
+
+@asynccontextmanager
+async def cheating_database(cheat: Cheat, world: World = REAL_WORLD) -> AsyncIterator[Database]:
+    """A database in memory whose executor cheats."""
+    async with cheating(cheat).create(None, contract=CONTRACT, world=world) as database:
         yield database
 
 
@@ -108,15 +120,11 @@ class Case:
     code: str
 
 
-# The second operation of a run is the one that is lied about; what comes before stands.
-LIED_ABOUT = 2
-
-
 def only_then(change: Callable[[CheatingExecutor, Batch], Sequence[Batch]]) -> Cheat:
     """The cheat that does this to one operation and leaves the others alone."""
 
     def cheat(executor: CheatingExecutor, batch: Batch) -> Sequence[Batch]:
-        return change(executor, batch) if executor.operations == LIED_ABOUT else [batch]
+        return change(executor, batch) if executor.operations == executor.lied_about else [batch]
 
     return cheat
 
@@ -147,7 +155,7 @@ def in_order(batch: Batch) -> Batch:
 
 
 def hold_back(executor: CheatingExecutor, batch: Batch) -> Sequence[Batch]:
-    if executor.operations == LIED_ABOUT:
+    if executor.operations == executor.lied_about:
         executor.held.append(batch)
         return []
     held, executor.held = executor.held, []
