@@ -41,7 +41,7 @@ from protocol.limits import (
 )
 from vitra_node.config import Address
 from vitra_node.net.errors import ConnectionFailed
-from vitra_node.net.sessions.peer_sink import PeerSink, ReplicatedCore
+from vitra_node.net.sessions.peer_sink import PeerSink, ReplicatedCore, SharedHeads
 from vitra_node.net.sessions.session import replicate
 from vitra_node.world import World
 
@@ -67,7 +67,7 @@ class HostileLog:
         return self._core.discovery_key
 
     @property
-    def heads(self) -> None:
+    def heads(self) -> SharedHeads | None:
         return None
 
     def attach(self, sink: PeerSink, now: float) -> int:
@@ -148,10 +148,10 @@ class ForgedHead(FalseBlocks):
     """Claims one block more than there is, and has no signature for it; lies about the others."""
 
     def __init__(self, core: CoreReader) -> None:
-        super().__init__(_OneMore(core))
+        super().__init__(OneMore(core))
 
 
-class _OneMore:
+class OneMore:
     """A log with a block at its end that nobody has written."""
 
     def __init__(self, core: CoreReader) -> None:
@@ -270,20 +270,22 @@ async def serve_hostile(
     attacks: list[Attack],
     world: World,
     host: str,
+    ended: Callable[[HostileLog], None] = lambda _: None,
     *,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Listen, and attack whoever connects: each connection with the next attack of the list.
 
-    ``nursery.start`` gives the address.
+    ``nursery.start`` gives the address. ``ended`` is told of each attack whose connection is over.
     """
     turns: Iterator[Attack] = itertools.cycle(attacks)
 
     async def handle(stream: trio.abc.Stream, _: Address) -> None:
+        attack = next(turns)(core)
         # It fails when the other side has had enough.
         with contextlib.suppress(ConnectionFailed):
-            source = HostileSource(next(turns)(core))
-            await replicate(stream, source, initiator=False, world=world)
+            await replicate(stream, HostileSource(attack), initiator=False, world=world)
+        ended(attack)
 
     async with trio.open_nursery() as nursery:
         (address,) = await nursery.start(world.serve_streams, host, 0, handle)
