@@ -149,7 +149,7 @@ async def test_what_is_not_executed_cannot_be_proven() -> None:
         from vitra_node.roles.result_proofs import prove_result
 
         with pytest.raises(CannotTellYet, match="not executed"):
-            await prove_result(database.index, database._oplogs, other.key, 9)
+            await prove_result(database.index, database._oplogs, other.key, 9, 0.0)
 
 
 async def _as_first(database: Database, key: bytes) -> bool:
