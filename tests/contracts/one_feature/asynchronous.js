@@ -98,3 +98,11 @@ const o = { [Symbol.asyncIterator] () { let n = 0; return { next: async () => ({
 try { for await (const x of [Promise.reject(new Error('y'))]) ; } catch (e) { return e.message }
 //# generator_default_local
 function * g (x, y = 5) { var z = y; var { w = 1 } = {}; yield z + w } return [...g(1)]
+//# for_await_turns
+const out = []; const p = (async () => { for (let i = 0; i < 12; i++) { out.push(i); await null } })(); for await (const x of [1, Promise.resolve(2), { then (r) { r(3) } }]) out.push('v' + x); out.push('end'); await p; return out
+//# for_await_turns_of_break
+const out = []; const p = (async () => { for (let i = 0; i < 8; i++) { out.push(i); await null } })(); function * g () { try { yield 1; yield 2 } finally { out.push('closed') } } for await (const x of g()) { out.push('v' + x); break } for await (const x of [3]) break; out.push('end'); await p; return out
+//# for_await_turns_of_errors
+const out = []; const p = (async () => { for (let i = 0; i < 9; i++) { out.push(i); await null } })(); function * g () { yield 1; throw new RangeError('x') } try { for await (const x of g()) out.push(x) } catch (e) { out.push(e.name) } try { for await (const x of [1, Promise.reject(new Error('q'))]) out.push('v' + x) } catch (e) { out.push(e.message) } await p; return out
+//# for_await_steps_are_objects
+const o = { [Symbol.asyncIterator] () { let n = 0; return { next () { return { value: n++, done: n > 3 } }, return () { return 5 } } } }; const i = { [Symbol.iterator]: () => ({ next: () => 5 }) }; const out = []; try { for await (const x of o) { out.push(x); if (x === 1) break } } catch (e) { out.push(e.name) } try { for await (const x of i) out.push(x) } catch (e) { out.push(e.name) } return out

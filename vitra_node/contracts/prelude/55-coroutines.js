@@ -277,24 +277,44 @@ function forAwait (iterable) {
   var make = iterable === undefined || iterable === null ? undefined : iterable[ASYNC_ITERATOR]
   var isAsync = make !== undefined && make !== null
   var iterator = isAsync ? make.call(iterable) : getIterator(iterable)
+  if (!isObject(iterator)) throw new TypeError('Result of the Symbol.asyncIterator method is not an object')
   var next = iterator.next
   var steps = {
     next: function () {
-      var step = next.call(iterator)
-      if (isAsync) step = awaitValue(step)
+      var step = awaitValue(isAsync ? next.call(iterator) : promisedStep(iterator, next))
       if (!isObject(step)) throw new TypeError('Iterator result ' + describe(step) + ' is not an object')
-      if (isAsync || step.done) return step
-      return { value: awaitValue(step.value), done: false }
+      return step
     },
     'return': function () {
       var close = iterator.return
-      if (close !== undefined && close !== null) {
-        if (isAsync) awaitValue(close.call(iterator))
-        else close.call(iterator)
+      if (isAsync) {
+        if (close === undefined || close === null) return
+        var closed = awaitValue(close.call(iterator))
+        if (!isObject(closed)) throw new TypeError('Iterator result ' + describe(closed) + ' is not an object')
+      } else {
+        awaitValue(close === undefined || close === null ? promiseOf(undefined) : promisedStep(iterator, close))
       }
-      return {}
     }
   }
   steps[ITERATOR] = function () { return steps }
   return steps
+}
+
+// A step of a plain iterator as the standard makes it asynchronous: a promise that follows the one
+// of the value, so that the loop goes on two jobs after that is fulfilled. Its errors reject.
+function promisedStep (iterator, work) {
+  try {
+    var step = work.call(iterator)
+    if (!isObject(step)) throw new TypeError('Iterator result ' + describe(step) + ' is not an object')
+    var done = !!step.done
+    var value = promiseOf(step.value)
+  } catch (error) {
+    return rejectedWith(caught(error))
+  }
+  charge(PROMISE_FUEL)
+  var promise = newPromise()
+  listen(value, function (result) {
+    resolvePromise(promise, { value: result, done: done })
+  }, function (error) { rejectPromise(promise, error) })
+  return promise
 }
