@@ -114,3 +114,7 @@ const n = new Number('7'); return [typeof n, n + 1, n instanceof Number, Number(
 const t = 'abcabcab'.repeat(50); const n = 'cab'.repeat(20); return [t.indexOf('ca', 3), t.indexOf(''), t.lastIndexOf('abc'), t.lastIndexOf('abc', 7), t.includes('cabcabab', 9), t.split('bca').length, t.split('bca', 2), t.split('', 3), 'a1b1'.split(1), t.startsWith('bca', 1), t.endsWith('b'), t.endsWith('a', 7), t.replace('cab', '[$&$$]').slice(0, 12), t.replace('zz', 1) === t, t.replaceAll('cabcab', x => x.length).length, t.indexOf(n), 'x'.indexOf('', 5), 'aXbX'.split('X', -1), 'undefined'.indexOf()]
 //# string_replace_dollars
 return ['abcab'.replace(/b/g, "[$`|$'|$&|$1]"), 'abcab'.replace(/(b)(c)?/g, '<$2$1$3>'), 'abc'.replace('b', "$`$'"), 'abcb'.replaceAll('b', '$$$&'), 'aa'.replace(/a/, '$'), 'aa'.replace(/a/g, '$0')]
+//# large_exponents
+return [1e123456789, .5e-123456789, 5e-0000123456789, 0x1e123456789, Number('0x1e123456789'), Number(' 1e123456789'), Number('-2.5E-123456789'), +'1e123456789x', parseFloat('.5e123456789a'), isFinite('1e123456789')].map(String)
+//# large_exponents_in_json
+const a = JSON.parse('[1e123456789, "1e123456789", "\\"1e123456789", -2E-123456789]'); return [a.map(String), a[3] === 0]

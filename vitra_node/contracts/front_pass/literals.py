@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node
 
 from .emitter import Emitter, Rule
 from .output import halves
 
+# The engine does not read exponents beyond 1e7, see prelude/46-decimals.js.
+_LARGE_EXPONENT = re.compile("^([0-9.]+[eE][+-]?)0*[1-9][0-9]{7,}")
+
 
 def number(emitter: Emitter, node: Node) -> None:
-    """A number without its separators."""
+    """A number without its separators, with an exponent that the engine reads."""
     text = emitter.source.text(node)
     if text.endswith("n") and not text.startswith(("0x", "0X")):
         raise emitter.source.refusal("BigInt is not available in contracts", node)
     if text.startswith(("0x", "0X")) and text.endswith("n"):
         raise emitter.source.refusal("BigInt is not available in contracts", node)
-    if "_" in text:
-        emitter.text(text.replace("_", ""))
+    plain = _LARGE_EXPONENT.sub(r"\g<1>9999999", text.replace("_", ""))
+    if plain != text:
+        emitter.text(plain)
     else:
         emitter.children(node)
 

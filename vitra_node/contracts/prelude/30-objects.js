@@ -165,6 +165,7 @@ hidden(JSON, {
   parse: function parse (text, reviver) {
     text = String(text)
     chargeText(text)
+    text = boundExponentsInJson(text)
     return nativeParse(nativeIndexOf.call(text, '\\u') === -1 ? text : unescapeHalves(text), reviver)
   }
 })

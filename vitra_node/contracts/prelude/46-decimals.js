@@ -138,12 +138,33 @@ hidden(Number.prototype, {
 // A sign before 0x, 0o or 0b is no number. `+x` in a contract is compiled to a call of this.
 var SIGNED_BASE = /^[\s\ufeff\u00a0]*[+-]0[xXoObB]/
 
+// The engine throws at exponents beyond 1e7. No text is long enough that a larger one says more.
+var LARGE_EXPONENT = /^([\s\ufeff\u00a0]*[+-]?[0-9.]+[eE][+-]?)0*[1-9][0-9]{7,}/
+var LARGEST_EXPONENT = '9999999'
+var LARGE_EXPONENT_IN_JSON = /[0-9][eE][+-]?0*[1-9][0-9]{7,}/
+var EXPONENT_OR_TEXT = /"(?:[^"\\]|\\[^])*"|([0-9][eE][+-]?)0*[1-9][0-9]{7,}/g
+
+function boundExponent (text) {
+  return nativeReplace.call(text, LARGE_EXPONENT, withLargestExponent)
+}
+
+function withLargestExponent (found, before) {
+  return before === undefined ? found : before + LARGEST_EXPONENT
+}
+
+function boundExponentsInJson (text) {
+  if (!nativeTest.call(LARGE_EXPONENT_IN_JSON, text)) return text
+  return nativeReplace.call(text, EXPONENT_OR_TEXT, withLargestExponent)
+}
+
 function numberOf (value) {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return +value
   charge(value.length / CHARACTERS_PER_FUEL)
-  return nativeTest.call(SIGNED_BASE, value) ? NaN : +value
+  return nativeTest.call(SIGNED_BASE, value) ? NaN : +boundExponent(value)
 }
+
+var nativeParseFloat = parseFloat
 
 function NumberConstructor (value) {
   var number = arguments.length === 0 ? 0 : numberOf(value)
@@ -156,6 +177,9 @@ defineProperty(NumberConstructor, 'prototype', { value: NativeNumber.prototype, 
 hidden(NativeNumber.prototype, { constructor: NumberConstructor })
 hidden(GLOBAL, {
   Number: NumberConstructor,
+  parseFloat: function parseFloat (text) {
+    return nativeParseFloat(boundExponent(String(text)))
+  },
   isNaN: function isNaN (value) {
     value = numberOf(value)
     return value !== value
@@ -165,3 +189,4 @@ hidden(GLOBAL, {
     return value - value === 0
   }
 })
+hidden(Number, { parseFloat: parseFloat })
