@@ -79,3 +79,13 @@ function * g (a = 1) { try { var a = 2; yield a } finally {} } return [...g()]
 return /(?<é>a)/.exec('a').groups.é
 //# unicode_flag_at_run_time_class 1:8
 return /[\p{L}]/u.test('a')
+//# tdz_in_class_head 1:17
+class B extends B {} return 1
+//# tdz_in_class_key 1:12
+class C { [C.name] () {} } return 1
+//# tdz_closure_in_default 1:24
+function s (a = (() => b)(), b = 1) { return a } return s()
+//# tdz_closure_called_by_pattern 1:17
+const f = () => b; const { b, c = f() } = { b: 1 }; return c
+//# var_like_captured_parameter 1:37
+function s (x, y = () => x) { { var x = 2 } return y() } return s(1)

@@ -215,3 +215,41 @@ const log = []; const o = { get a () { log.push('a'); return 1 }, get b () { log
 const log = []; const f = x => { log.push(x); return x }; const o = {}; o[f('k')] = f('v'); f(1) + f(2) * f(3); return log
 //# declared_in_blocks
 function f (a) { var a; function a2 () { return 1 } function a2 () { return 2 } { function a2 () { return 3 } } return a2() } try { throw 1 } catch (e) { var e = 2 } { let x = 1; { let x = 2 } } return [f(1), e === undefined]
+//# default_reads_itself
+function s (x = x) { return x } const out = [s(4)]; try { s() } catch (e) { out.push(e.name) } return out
+//# default_reads_later
+function s (a = b, b = 1) { return [a, b] } const out = [s(3)]; try { s() } catch (e) { out.push(e.name) } return out
+//# default_typeof_early
+const f = (a = typeof a) => a; try { f() } catch (e) { return e.name }
+//# default_writes_early
+const f = (a = (b = 2), b = 3) => a; try { f() } catch (e) { return [e.name, f(1)] }
+//# default_in_pattern_early
+const f = ({ a = b, b }) => [a, b]; try { f({ b: 1 }) } catch (e) { return [e.name, f({ a: 1, b: 2 })] }
+//# default_pattern_of_itself
+function s ([a] = [a]) { return a } try { s() } catch (e) { return [e.name, s([1])] }
+//# default_async_early
+async function s (a = a) { return [a] } try { await s() } catch (e) { return e.name }
+//# default_catch_early
+try { throw { a: 1 } } catch ({ a, b = a, c = () => b }) { return [a, b, c()] }
+//# default_key_early
+const f = ({ [k]: k } = {}) => k; try { f({}) } catch (e) { return e.name }
+//# pattern_reads_earlier_name
+const { a, b = a, c: [d] = [b + 1], ...e } = { a: 1, f: 2 }; const [g, h = g * 2] = [4]; return [a, b, d, e, g, h]
+//# pattern_in_loop_reads_earlier_name
+const out = []; for (const { a, b = a } of [{ a: 1 }, { a: 2, b: 3 }]) out.push(a, b); return out
+//# pattern_closure_called_within
+const [a, b = (() => a)()] = [1]; return [a, b]
+//# class_static_names_class
+class A { static m () { return A } static v = A.m() } return A.v === A
+//# class_field_of_later_name
+class A { limit = LIMIT } const LIMIT = 5; return new A().limit
+//# class_field_too_early
+class A { limit = LIMIT } try { new A() } catch (e) { return e.name } const LIMIT = 5
+//# class_outer_name_in_static
+function f () { return A } try { class A { static v = f() } } catch (e) { return e.name } class A {}
+//# tdz_getter
+const o = { get b () { return x } }; try { return o.b } catch (e) { return e.name } let x = 1
+//# tdz_value_of
+const o = { valueOf () { return x } }; try { return o + 1 } catch (e) { return e.name } let x = 1
+//# expression_names
+const X = class Y { static m () { return typeof Y } }; const g = function n () { return typeof n }; g(); let Y = 1, n = 2; return [X.m(), g(), Y, n]

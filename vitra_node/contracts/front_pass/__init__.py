@@ -7,7 +7,8 @@ Map of the package, in the order of the work:
 - ``early_errors`` and ``declarations`` refuse what the standard forbids beyond its grammar.
 - ``names``    refuses globals that a contract has not, and names that are ours.
 - ``fuel``     says what each round of a loop or call of a function costs.
-- ``scopes``   finds variables that may be read before their declaration.
+- ``scopes``   finds variables that may be read before their declaration; ``bindings`` says what of
+  a declaration is evaluated before its name has a value.
 - ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
 - ``emitter``  writes the program again, without moving lines; the rules are in ``functions``
   (coroutines, fuel), ``loops`` (fuel), ``clauses`` (catch guards), ``chains`` (``?.``, ``??``,

@@ -21,6 +21,7 @@ _BINDINGS = frozenset({"identifier", "shorthand_property_identifier_pattern"})
 
 def function(emitter: Emitter, node: Node) -> None:
     """A function, method or arrow of any kind."""
+    _check_captured_parameters(emitter, node)
     tokens = [child.type for child in node.children if not child.is_named]
     is_generator = "*" in tokens or node.type.startswith("generator")
     if "async" in tokens and is_generator:
@@ -31,6 +32,20 @@ def function(emitter: Emitter, node: Node) -> None:
         _coroutine(emitter, node, "generator")
     else:
         _plain(emitter, node)
+
+
+def _check_captured_parameters(emitter: Emitter, node: Node) -> None:
+    """What a default closes over is the parameter, not the ``var`` of the body with its name."""
+    several, body = node.child_by_field_name("parameters"), node.child_by_field_name("body")
+    if several is None or body is None:
+        return
+    if any(inner.type in FUNCTIONS for inner in walk(several)):
+        _refuse_shadowing_vars(
+            emitter,
+            several,
+            body,
+            "a var named like a parameter is not available where a default holds a function",
+        )
 
 
 def _plain(emitter: Emitter, node: Node) -> None:
@@ -187,22 +202,26 @@ def _generator_body(emitter: Emitter, node: Node, body: Node) -> None:
     """Errors of parameters come with the call, so they stay outside; the body sees them there."""
     several = node.child_by_field_name("parameters")
     assert several is not None, "generators are no arrows"
-    bound = {emitter.source.text(inner) for inner in walk(several) if inner.type in _BINDINGS}
-    for inner in walk(body):
-        if inner.type == "variable_declarator" and _is_var(inner):
-            pattern = inner.child_by_field_name("name")
-            assert pattern is not None
-            for name in walk(pattern):
-                if name.type in _BINDINGS and emitter.source.text(name) in bound:
-                    raise emitter.source.refusal(
-                        "a var named like a parameter of its generator is not available", name
-                    )
+    _refuse_shadowing_vars(
+        emitter, several, body, "a var named like a parameter of its generator is not available"
+    )
     with emitter.buffer() as parts:
         emitter.text("()=>")
         with emitter.scope("generator"):
             _body(emitter, body)
         _wrap(emitter, node, "__vitra_g(", ")")
     emitter.parts.extend(parts)
+
+
+def _refuse_shadowing_vars(emitter: Emitter, parameters: Node, body: Node, message: str) -> None:
+    bound = {emitter.source.text(inner) for inner in walk(parameters) if inner.type in _BINDINGS}
+    for inner in walk(body):
+        if inner.type == "variable_declarator" and _is_var(inner):
+            pattern = inner.child_by_field_name("name")
+            assert pattern is not None
+            for name in walk(pattern):
+                if name.type in _BINDINGS and emitter.source.text(name) in bound:
+                    raise emitter.source.refusal(message, name)
 
 
 def _is_var(declarator: Node) -> bool:

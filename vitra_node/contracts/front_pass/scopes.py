@@ -3,7 +3,8 @@
 JavaScript throws for ``let``, ``const`` and ``class`` names used too early; the second stage turns
 them into ``var``, which gives undefined. Here
 
-- a use that stands before its declaration in the same function is refused: it can only throw;
+- a use that stands before its declaration in the same function is refused: it can only throw; among
+  parameters, whose defaults may never be needed, it is compiled to throw;
 - a use in an inner function that might be called before is checked when it runs, by a flag that is
   set right after the declaration. Where nothing is called before the declaration ended there is
   nothing to check, so ordinary programs carry no flags.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
+from .bindings import Binding, is_early, is_inside
 from .syntax import FUNCTIONS, Source, items, names_in, parameters_of, walk
 
 _REFERENCES = frozenset({"identifier", "shorthand_property_identifier"})
@@ -23,19 +25,11 @@ _BLOCKS = frozenset(
     {"statement_block", "for_statement", "for_in_statement", "switch_body", "catch_clause"}
 )
 _CALLS = frozenset({"call_expression", "new_expression"})
-
-
-@dataclass
-class Binding:
-    """A declared name."""
-
-    name: str
-    # Where the name begins and where its value is there, in bytes; None for what is hoisted.
-    start: int = 0
-    ready: int | None = None
-    # The declarator or class, which sets the flag.
-    declaration: Node | None = None
-    flag: str | None = None
+_NAMED_EXPRESSIONS = frozenset({"function_expression", "generator_function", "class"})
+# Methods that operators call.
+_CONVERSIONS = frozenset({b"toString", b"valueOf", b"toJSON"})
+# The flag of a name that has no value wherever this use is evaluated.
+_NEVER_READY = "0"
 
 
 @dataclass
@@ -87,7 +81,10 @@ class _Resolver:
             if node.type in _REFERENCES:
                 uses.append((node, scope))
             inner = self._scope_of(node, scope)
-            stack.extend((child, inner) for child in reversed(node.children))
+            stack.extend(
+                (child, scope if _is_computed_key(child) else inner)
+                for child in reversed(node.children)
+            )
         for node, scope in uses:
             self._resolve(node, scope)
         return self._checks
@@ -95,25 +92,48 @@ class _Resolver:
     def _scope_of(self, node: Node, outer: _Scope) -> _Scope:
         if node.type in FUNCTIONS:
             scope = _Scope(node, outer, node)
+            self._declare_own_name(node, scope)
             for parameter in parameters_of(node):
-                for name in names_in(parameter):
-                    scope.names[self._source.text(name)] = Binding(self._source.text(name))
+                self._declare_names(parameter, parameter, scope)
             return scope
+        if node.type == "class":
+            scope = _Scope(node, outer, outer.function)
+            self._declare_own_name(node, scope)
+            return scope
+        if _is_instance_field(node):
+            # Its value is computed for each instance, as a function would.
+            return _Scope(node, outer, node)
         if node.type in _BLOCKS:
             scope = _Scope(node, outer, outer.function)
             self._declare_in(node, scope)
             return scope
         return outer
 
+    def _declare_own_name(self, node: Node, scope: _Scope) -> None:
+        """The name of an expression, which only what is in it sees."""
+        name = node.child_by_field_name("name")
+        if name is not None and node.type in _NAMED_EXPRESSIONS:
+            text = self._source.text(name)
+            scope.names[text] = Binding(text)
+
+    def _declare_names(
+        self, target: Node, owner: Node, scope: _Scope, declaration: Node | None = None
+    ) -> None:
+        for name in names_in(target):
+            text = self._source.text(name)
+            scope.names[text] = Binding(text, name, owner, declaration)
+
     def _declare_in(self, node: Node, scope: _Scope) -> None:
         """Declare what belongs to exactly this scope."""
         if node.type == "catch_clause":
             parameter = node.child_by_field_name("parameter")
-            for name in [] if parameter is None else names_in(parameter):
-                scope.names[self._source.text(name)] = Binding(self._source.text(name))
+            if parameter is not None:
+                self._declare_names(parameter, node, scope)
             return
         if node.type == "for_in_statement":
-            self._declare_loop_name(node, scope)
+            left = node.child_by_field_name("left")
+            if node.child_by_field_name("kind") is not None and left is not None:
+                self._declare_names(left, node, scope)
         if node.type in ("program", "statement_block") and scope.function.id in (
             node.id,
             node.parent.id if node.parent is not None else -1,
@@ -125,15 +145,6 @@ class _Resolver:
                 declared = statement.child_by_field_name("declaration")
             if declared is not None:
                 self._declare(declared, scope)
-
-    def _declare_loop_name(self, node: Node, scope: _Scope) -> None:
-        left = node.child_by_field_name("left")
-        right = node.child_by_field_name("right")
-        if node.child_by_field_name("kind") is None or left is None or right is None:
-            return
-        for name in names_in(left):
-            text = self._source.text(name)
-            scope.names[text] = Binding(text, name.start_byte, right.end_byte, None)
 
     def _declare_vars(self, node: Node, scope: _Scope) -> None:
         """``var`` belongs to the whole function and is undefined at first: nothing to check."""
@@ -155,18 +166,15 @@ class _Resolver:
         if node.type == "lexical_declaration":
             for declarator in items(node):
                 target = declarator.child_by_field_name("name")
-                for name in [] if target is None else names_in(target):
-                    text = self._source.text(name)
-                    scope.names[text] = Binding(
-                        text, name.start_byte, declarator.end_byte, declarator
-                    )
+                if target is not None:
+                    self._declare_names(target, declarator, scope, declarator)
             return
         named = node.child_by_field_name("name")
         if named is None:
             return
         text = self._source.text(named)
         if node.type == "class_declaration":
-            scope.names[text] = Binding(text, named.start_byte, node.end_byte, node)
+            scope.names[text] = Binding(text, named, node, node)
         elif node.type in ("function_declaration", "generator_function_declaration"):
             scope.names[text] = Binding(text)
 
@@ -185,43 +193,45 @@ class _Resolver:
         if at is None:
             return
         binding = at.names[name]
-        if binding.ready is None or binding.start == node.start_byte:
+        if binding.node is None or binding.node.start_byte == node.start_byte:
             return
         if at.function == own:
             self._check_same_function(node, binding, at)
         elif self._may_run_before(node, binding, at):
-            self._add_check(node, binding)
+            self._add_check(node, binding, at)
 
     def _check_same_function(self, node: Node, binding: Binding, scope: _Scope) -> None:
-        assert binding.ready is not None
         declaration = binding.declaration
-        if declaration is not None and declaration.type == "class_declaration":
-            # A class may name itself in its own body.
-            ready = binding.start
-        else:
-            ready = binding.ready
-        if node.start_byte < ready and not _is_pattern_target(node, declaration):
+        if is_early(node, binding):
+            if declaration is None and scope.node.type != "for_in_statement":
+                self._checks.uses[node.start_byte] = _NEVER_READY
+                return
             raise self._source.refusal(f"{binding.name} is used before its declaration", node)
         if scope.node.type == "switch_body" and declaration is not None:
             case = declaration.parent.parent if declaration.parent is not None else None
-            if case is not None and not case.start_byte <= node.start_byte < case.end_byte:
+            if case is not None and not is_inside(node, case):
                 raise self._source.refusal(
                     f"{binding.name} is declared in another case of the switch", node
                 )
 
     def _may_run_before(self, node: Node, binding: Binding, scope: _Scope) -> bool:
         """Whether a use in an inner function can run before the name is ready."""
-        assert binding.ready is not None
         outermost = _outermost_function(node, scope.function)
         is_hoisted = outermost.type in ("function_declaration", "generator_function_declaration")
-        if not is_hoisted and outermost.start_byte > binding.ready:
+        if not is_hoisted and not is_early(outermost, binding):
             return False
+        if _runs_unseen(outermost):
+            return True
         earliest = scope.node.start_byte if is_hoisted else outermost.start_byte
         return any(earliest <= call <= binding.ready for call in scope.calls)
 
-    def _add_check(self, node: Node, binding: Binding) -> None:
-        declaration = binding.declaration
-        if declaration is None or _is_in_loop_head(declaration):
+    def _add_check(self, node: Node, binding: Binding, scope: _Scope) -> None:
+        declaration, pattern = binding.declaration, binding.pattern
+        # The flag is set behind the whole pattern, which may call what reads the name rightly.
+        is_uncertain = pattern is not None and any(
+            pattern.start_byte <= call <= pattern.end_byte for call in scope.calls
+        )
+        if declaration is None or is_uncertain or _is_in_loop_head(declaration):
             raise self._source.refusal(f"{binding.name} may be used before its declaration", node)
         if binding.flag is None:
             known = self._checks.declarations
@@ -248,13 +258,35 @@ def _own_nodes(node: Node) -> Iterator[Node]:
             stack.extend(inner.children)
 
 
+def _is_computed_key(node: Node) -> bool:
+    """Whether it is evaluated with the object or class, not with the method or field it names."""
+    return node.type == "computed_property_name"
+
+
+def _is_instance_field(node: Node) -> bool:
+    return node.type == "field_definition" and not any(
+        child.type == "static" for child in node.children
+    )
+
+
+def _runs_unseen(function: Node) -> bool:
+    """Whether no call needs to be written for it to run: an accessor or a method with a symbol."""
+    name = function.child_by_field_name("name")
+    if function.type != "method_definition" or name is None:
+        return False
+    is_accessor = any(child.type in ("get", "set") for child in function.children)
+    return is_accessor or name.type == "computed_property_name" or name.text in _CONVERSIONS
+
+
 def _outermost_function(node: Node, owner: Node) -> Node:
     """The function directly below ``owner`` that the node is in."""
     found = node
     at: Node | None = node
+    is_key = False
     while at is not None and at != owner:
-        if at.type in FUNCTIONS:
+        if (at.type in FUNCTIONS or _is_instance_field(at)) and not is_key:
             found = at
+        is_key = _is_computed_key(at)
         at = at.parent
     return found
 
@@ -267,11 +299,3 @@ def _is_in_loop_head(declaration: Node) -> bool:
         and head.type == "for_statement"
         and (head.child_by_field_name("initializer") == statement)
     )
-
-
-def _is_pattern_target(node: Node, declaration: Node | None) -> bool:
-    """Whether it is a name being declared by the pattern itself."""
-    if declaration is None:
-        return False
-    target = declaration.child_by_field_name("name")
-    return target is not None and any(name == node for name in names_in(target))

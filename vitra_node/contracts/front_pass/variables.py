@@ -51,11 +51,14 @@ def _is_target(parent: Node, node: Node) -> bool:
 
 
 def _is_in_pattern(node: Node) -> bool:
-    at = node.parent
+    """Whether a pattern assigns to it; defaults and keys in patterns only read."""
+    inner, at = node, node.parent
     while at is not None and not at.type.endswith(("expression", "statement", "declaration")):
+        if at.type == "computed_property_name" or at.child_by_field_name("right") == inner:
+            return False
         if at.type in ("array_pattern", "object_pattern"):
             return True
-        at = at.parent
+        inner, at = at, at.parent
     return False
 
 
