@@ -105,7 +105,8 @@ async def test_refused_snippets_run_in_node(tmp_path: Path) -> None:
     script = RUN + "const out = {}\n" + functions + "console.log(JSON.stringify(out))"
     found = await trio.to_thread.run_sync(in_node, script, tmp_path)
     failed = {name.split()[0] for name, outcome in found.items() if "error" in outcome}
-    assert failed <= {"tdz_here", "bigint", "buffer"}
+    allowed = {"bigint", "buffer"}
+    assert {name for name in failed if not name.startswith("tdz")} <= allowed
 
 
 @pytest.mark.parametrize("seed", RANDOM_SEEDS)
@@ -114,7 +115,9 @@ async def test_random_programs_give_the_same_in_node(seed: int, tmp_path: Path) 
     made = [program for program in programs(seed, RANDOM_PROGRAMS) if not is_refused(program)]
     assert len(made) >= 0.99 * RANDOM_PROGRAMS
     calls = "".join(f"out.push(await play(async ({PARAMETERS}) => {{\n{p}\n}}))\n" for p in made)
-    script = f"{SUPPORT}const out = []\n{calls}console.log(JSON.stringify(out))"
+    # What nobody awaits still runs to its end, as it does here.
+    last = "await new Promise(setImmediate)\nconsole.log(JSON.stringify(out))"
+    script = f"{SUPPORT}const out = []\n{calls}{last}"
     expected = await trio.to_thread.run_sync(in_node, script, tmp_path)
     found: dict[int, Any] = {}
     groups = [range(len(made))[at::2] for at in (0, 1)]
