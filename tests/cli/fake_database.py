@@ -140,7 +140,7 @@ class FakeOplog:
 
     @property
     def core(self) -> Any:
-        async def get(seq: int) -> bytes:
+        async def get(seq: int, *, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
             return self.blocks[seq]
 
         return SimpleNamespace(get=get, discovery_key=self.key)

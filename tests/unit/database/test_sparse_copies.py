@@ -13,6 +13,8 @@ from protocol.transparency.frauds import CannotTell, UncertaintyCode, Verified
 from tests.contract_sources import MEMBERS
 from vitra_node import database as databases
 from vitra_node.api.directories.local import LocalConnection
+from vitra_node.api.handlers import logs
+from vitra_node.api.hosting.metrics import Metrics
 from vitra_node.api.session import Session
 from vitra_node.database import Database
 from vitra_node.errors import NetworkProblem, NotAllowed, StoreDamaged
@@ -113,6 +115,13 @@ async def test_what_nobody_has_is_not_waited_for_for_ever(
                 await connection.call("index.get", path="/entries/100")
             assert "of the index" in told.value.failed
             assert "vitra peers" in told.value.advice
+            # Neither is a block of an oplog, nor what a scrape would count.
+            monkeypatch.setattr(logs, "FETCH_SECONDS", 0.0)
+            with pytest.raises(NetworkProblem):
+                await connection.call("log.prove", seq=3)
+            metrics = Metrics()
+            async with metrics.door(connection.session):
+                assert b"vitra_index_blocks{" in await metrics.text()
             # Nothing of this waits either.
             await alone.sync()
             assert (await alone.verify()).verdict == "cannot tell"

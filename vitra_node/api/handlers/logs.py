@@ -22,7 +22,7 @@ from ..shapes import history_shape
 if TYPE_CHECKING:
     from ...ledger.oplogs import Oplog
 
-# How long peers have for the one block that a proof may need.
+# How long peers have for a block that is missing here.
 FETCH_SECONDS = 15.0
 
 INDEX = "index"
@@ -63,7 +63,7 @@ async def prove(session: Session, *, log: str = INDEX, seq: Count) -> dict[str, 
         raise NotFound(
             f"The log has no block {seq}; it has {core.length}.", unchanged="Nothing was changed."
         )
-    await core.get(seq)
+    await core.get(seq, timeout=FETCH_SECONDS)
     proof: dict[str, Any] = json.loads(prove_inclusion(core.storage, seq).to_json())
     return proof
 
@@ -109,7 +109,7 @@ async def _oplog_history(
     stop = oplog.length if end is None else min(end, oplog.length)
     numbers = range(start, stop)
     for seq in reversed(numbers) if reverse else numbers:
-        value = unpack_untrusted(await oplog.core.get(seq))
+        value = unpack_untrusted(await oplog.core.get(seq, timeout=FETCH_SECONDS))
         yield {"seq": seq, "type": "op", "value": to_json(value)}
 
 

@@ -20,6 +20,9 @@ from ..shapes import processed_shape, transaction_shape
 if TYPE_CHECKING:
     from ...transactions import Transaction
 
+# How long peers have for an operation of ours that is missing here, as after a restored backup.
+FETCH_SECONDS = 15.0
+
 # What a node that serves is given to connect, or to connect again, before a caller is told that
 # nobody is there. The second and third try to connect to a peer come within it.
 REACH_SECONDS = 3.0
@@ -51,7 +54,8 @@ async def verify(session: Session, *, tx: str) -> dict[str, Any]:
     transaction = await find(session, tx)
     shape = {"tx": tx, "operations": len(transaction.operations)}
     for operation in transaction.operations:
-        block = await session.oplog(operation.oplog).core.get(operation.seq)
+        core = session.oplog(operation.oplog).core
+        block = await core.get(operation.seq, timeout=FETCH_SECONDS)
         if not same_value(unpack_untrusted(block), operation.value):
             reason = f"operation {operation.seq} stands in the log as another one"
             return {**shape, "verdict": "violated", "reason": reason}
