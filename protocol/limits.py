@@ -180,8 +180,8 @@ MAX_BEE_DEPTH_LEVELS = 32
 MAX_BEE_LEVELS = 16 * 1024
 # Key and value of one entry; the rest of the largest block is left to the index.
 MAX_BEE_ENTRY_BYTES = MAX_BLOCK_BYTES - 64 * 1024
-# Decoded blocks a reader keeps: about 20 MiB with the bound below, and most inner nodes of a tree
-# of 100,000 keys.
+# Decoded blocks that readers who share their room keep together, those of all databases of a node
+# above all: about 20 MiB with the bound below, and most inner nodes of a tree of 100,000 keys.
 MAX_CACHED_BEE_BLOCKS = 16 * 1024
 MAX_CACHED_BEE_BYTES = 32 * 1024 * 1024
 # What decoded levels take in memory, in sizes of the encoded index: measured 6 to 12, small numbers
@@ -191,7 +191,9 @@ DECODED_INDEX_FACTOR = 10
 MAX_BEE_READ_AHEAD_BLOCKS = 64
 # And before the range has given anything: most are short, and what is read past one is lost.
 FIRST_BEE_READ_AHEAD_BLOCKS = 4
-# Nodes a writer keeps between batches, about 1 KiB each.
+# Nodes a writer keeps between batches, about 1 KiB each: at least, so that it seldom looks for what
+# it can do without, and at most, which for keys in no order is most of a tree of 100,000.
+MIN_LIVE_BEE_NODES = 256
 MAX_LIVE_BEE_NODES = 16 * 1024
 
 # Transparency ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import trio
 
 from protocol.crypto.keys import SEED_BYTES, KeyPair
 from protocol.encoding.paths import CONTRACT_SOURCE
+from protocol.hyperbee import CacheRoom
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.proofs.log_frauds import LogFraudProof
 from protocol.transparency.proofs.result_proof import ResultProof
@@ -67,7 +68,7 @@ class Database:
     ) -> None:
         self.directory = directory = parts.directory
         self.store = store = parts.store
-        self._whole_index = whole = Index(parts.core)
+        self._whole_index = whole = Index(parts.core, parts.room)
         self.index = whole.within(self._read_seconds)
         self._is_sparse = parts.sparse
         self._runner = runner = parts.runner
@@ -121,6 +122,7 @@ class Database:
         participants: Sequence[bytes | str] = (),
         passphrase: Passphrase | None = None,
         world: World = REAL_WORLD,
+        room: CacheRoom | None = None,
     ) -> AsyncIterator[Database]:
         """Make a database from a contract; this node is its executor and first participant.
 
@@ -130,6 +132,7 @@ class Database:
           participants: keys of further oplogs that may write from the beginning.
           passphrase: asked for if the directory has a sealed key.
           world: where chance, date and sockets come from.
+          room: for decoded blocks, shared with other databases; None for room of its own.
 
         Raises:
           ContractSyntaxError: the contract cannot run; nothing was created.
@@ -140,7 +143,7 @@ class Database:
         keys = [as_key(key) for key in participants]
         path = None if directory is None else Path(directory)
         async with (
-            created(path, contract, keys, passphrase, world) as parts,
+            created(path, contract, keys, passphrase, world, room) as parts,
             cls._running(parts) as database,
         ):
             yield database
@@ -155,12 +158,14 @@ class Database:
         passphrase: Passphrase | None = None,
         sparse: bool | None = None,
         world: World = REAL_WORLD,
+        room: CacheRoom | None = None,
     ) -> AsyncIterator[Database]:
         """Open a database by its key, or the one that the directory holds.
 
         ``passphrase`` is asked for if the directory's key is sealed; chance, date and sockets come
         from ``world``. With ``sparse`` only those blocks of the index are fetched that are read.
         The directory remembers that; None is what it remembers, and at first not sparse.
+        Decoded blocks take ``room``, which several databases may share.
 
         Reads that need a block which is missing here raise ``BlockNotAvailable`` if no peer gives
         it within ``READ_SECONDS``.
@@ -174,7 +179,7 @@ class Database:
         path = None if directory is None else Path(directory)
         wanted = None if key is None else as_key(key)
         async with (
-            loaded(path, wanted, passphrase, sparse, world) as parts,
+            loaded(path, wanted, passphrase, sparse, world, room) as parts,
             cls._running(parts) as database,
         ):
             yield database

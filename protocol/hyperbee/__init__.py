@@ -15,7 +15,7 @@ from .blocks import (
     decode_header_untrusted,
     encode_header,
 )
-from .cache import BlockCache
+from .cache import BlockCache, CacheRoom
 from .diff import Difference, DiffReader
 from .history import HistoryReader, Operation
 from .key_proof import check_key_untrusted, prove_key
@@ -32,6 +32,7 @@ __all__ = [
     "BlockReads",
     "Blocks",
     "Bounds",
+    "CacheRoom",
     "CompareAndSwap",
     "Delete",
     "DiffReader",

@@ -1,20 +1,23 @@
-"""Decoded blocks kept for the next reader."""
+"""Decoded blocks kept for the next reader, within room that many readers may share."""
 
 from __future__ import annotations
+
+from weakref import WeakSet
 
 from ..limits import DECODED_INDEX_FACTOR, MAX_CACHED_BEE_BLOCKS, MAX_CACHED_BEE_BYTES
 from .blocks import BeeBlock
 
 
-class BlockCache:
-    """At most ``max_blocks`` decoded blocks of about ``max_bytes`` together.
+class CacheRoom:
+    """Room for at most ``max_blocks`` decoded blocks of about ``max_bytes``, of all its caches.
 
-    It forgets roughly what was unused for longest: blocks live in a young and an old half; a hit in
-    the old half moves the block to the young one, and a full young half becomes the old one. That
-    costs one dictionary look-up for a hit, where an exact order would cost several steps.
+    Together they forget roughly what was unused for longest: blocks live in a young and an old
+    half; a hit in the old half moves the block to the young one, and a full young half becomes the
+    old one. That costs one dictionary look-up for a hit, where an exact order would cost several
+    steps. So a cache that is not used gives its room to the others.
 
-    Blocks of the young half keep their decoded levels, which take several times the room of the
-    encoded index and are counted as such. Those of the old half are decoded again when needed.
+    A cache that is dropped while its blocks are young leaves their room unused until the halves
+    change.
     """
 
     def __init__(
@@ -22,9 +25,36 @@ class BlockCache:
     ) -> None:
         self._half_blocks = max_blocks // 2
         self._half_bytes = max_bytes // 2
+        self._young_blocks = 0
+        self._young_bytes = 0
+        self._caches: WeakSet[BlockCache] = WeakSet()
+
+    def enter(self, cache: BlockCache) -> None:
+        """Let a cache use the room for as long as it lives."""
+        self._caches.add(cache)
+
+    def take(self, size_bytes: int) -> None:
+        """One more block is young, somewhere; others are forgotten when that is too much."""
+        self._young_blocks += 1
+        self._young_bytes += size_bytes
+        if self._young_blocks > self._half_blocks or self._young_bytes > self._half_bytes:
+            self._young_blocks = self._young_bytes = 0
+            for cache in self._caches:
+                cache.grow_old()
+
+
+class BlockCache:
+    """Decoded blocks of one log, in a ``room`` that is shared with other caches or its own.
+
+    Young blocks keep their decoded levels, which take several times the room of the encoded index
+    and are counted as such. Those of old blocks are decoded again when needed.
+    """
+
+    def __init__(self, room: CacheRoom | None = None) -> None:
+        self._room = CacheRoom() if room is None else room
+        self._room.enter(self)
         self._young: dict[int, BeeBlock] = {}
         self._old: dict[int, BeeBlock] = {}
-        self._young_bytes = 0
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -42,18 +72,18 @@ class BlockCache:
         """Keep a block, and forget others when that is too much."""
         self._old.pop(block.seq, None)
         self._young[block.seq] = block
-        self._young_bytes += (
+        self._room.take(
             len(block.key) + len(block.value or b"") + DECODED_INDEX_FACTOR * len(block.index)
         )
-        if len(self._young) > self._half_blocks or self._young_bytes > self._half_bytes:
-            for each in self._young.values():
-                each.forget_levels()
-            self._old = self._young
-            self._young = {}
-            self._young_bytes = 0
+
+    def grow_old(self) -> None:
+        """Forget the old blocks, and make all others old."""
+        for block in self._young.values():
+            block.forget_levels()
+        self._old = self._young
+        self._young = {}
 
     def clear(self) -> None:
         """Forget everything: the core was truncated."""
         self._young.clear()
         self._old.clear()
-        self._young_bytes = 0

@@ -40,9 +40,10 @@ class Node:
       children: empty in a leaf.
       changed: whether the operation under way must write the node.
       keys_part: the encoded key list, or None when keys changed since it was made.
+      used: the turn of its writer in which an operation last came by; see ``LiveNodes``.
     """
 
-    __slots__ = ("changed", "children", "codes", "keys_part", "names")
+    __slots__ = ("changed", "children", "codes", "keys_part", "names", "used")
 
     def __init__(
         self, codes: list[bytes], names: list[bytes | None], children: list[Child]
@@ -52,6 +53,7 @@ class Node:
         self.children = children
         self.changed = False
         self.keys_part: bytes | None = None
+        self.used = 0
 
     @classmethod
     def load(cls, level: Level) -> Node:
@@ -87,6 +89,7 @@ class Node:
         del self.codes[middle:], self.names[middle:], self.children[middle + 1 :]
         self.keys_part = None
         self.changed = right.changed = True
+        right.used = self.used
         return code, name, right
 
     def encode(self) -> bytes:

@@ -24,10 +24,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, NoReturn, TypeAlias
 
 from ..errors import BeeBlockError, LocalProtocolError
-from ..limits import MAX_BEE_DEPTH_LEVELS, MAX_BEE_ENTRY_BYTES, MAX_BEE_KEYS, MAX_LIVE_BEE_NODES
+from ..limits import MAX_BEE_DEPTH_LEVELS, MAX_BEE_ENTRY_BYTES, MAX_BEE_KEYS
 from .blocks import BeeBlock, Header, encode_block, encode_header
 from .cache import BlockCache
 from .deletion import take_out
+from .live_nodes import LiveNodes
 from .reading import BlockReads, Entry, find, read_block, read_root
 from .tree import Child, Node, compact_levels, number_levels
 from .varint import SHORT_VARINTS, decode_code, decode_pair, encode_varint
@@ -79,7 +80,7 @@ class BeeWriter:
         self._header = Header() if header is None else header
         self._always_duplicate = always_duplicate
         self._root: Node | None = None
-        self._live_nodes = 0
+        self._live = LiveNodes()
         self._open: BeeBatch | None = None
 
     def begin(self) -> BeeBatch:
@@ -90,7 +91,8 @@ class BeeWriter:
         """
         if self._open is not None:
             raise LocalProtocolError("a batch of this writer is open")
-        if self._live_nodes > MAX_LIVE_BEE_NODES:
+        root = self._root
+        if root is not None and self._live.are_too_many and self._live.make_room(root):
             self._forget()
         self._open = BeeBatch(self, self._header, self._always_duplicate)
         return self._open
@@ -128,6 +130,7 @@ class BeeWriter:
             child = node.children[i]
             depth += 1
             node = child.node or (yield from self._load(child, depth))
+            node.used = self._live.turn
 
     def appended(self) -> None:
         """All blocks made so far are in the core: leave them to the cache.
@@ -149,8 +152,8 @@ class BeeWriter:
     def _load_root(self) -> BlockReads[Node]:
         if self._root is None:
             stored = yield from read_root(self.length, self.blocks)
-            self._root = Node([], [], []) if stored is None else Node.load(stored[1])
-            self._live_nodes += 1
+            node = Node([], [], []) if stored is None else Node.load(stored[1])
+            self._root = self._live.load(node)
         return self._root
 
     def _load(self, child: Child, depth: int) -> BlockReads[Node]:
@@ -163,14 +166,14 @@ class BeeWriter:
             level = block.level_untrusted(number)
             if not level.codes:
                 raise BeeBlockError("a node below the root has no keys")
-            child.node = Node.load(level)
-            self._live_nodes += 1
+            child.node = self._live.load(Node.load(level))
+        child.node.used = self._live.turn
         return child.node
 
     def _forget(self) -> None:
         """Drop the nodes in memory; they load again from the blocks."""
         self._root = None
-        self._live_nodes = 0
+        self._live.clear()
 
 
 class _Pending:
@@ -247,6 +250,7 @@ class BeeBatch:
         writer = self._writer
         seq = self.next_seq
         path: list[Child | None] = [None]
+        turn = writer._live.turn
         node = writer._root or (yield from writer._load_root())
         while True:
             try:
@@ -260,6 +264,7 @@ class BeeBatch:
             child = node.children[i]
             path.append(child)
             node = child.node or (yield from writer._load(child, len(path)))
+            node.used = turn
 
         if found and (cas is not None or not self._always_duplicate):
             before = yield from writer._entry(key, decode_code(node.codes[i]))
@@ -390,7 +395,7 @@ class BeeBatch:
             node.changed = True
         while len((node := nodes.pop()).codes) > MAX_BEE_KEYS:
             code, name, right = node.split()
-            writer._live_nodes += 1
+            writer._live.count += 1
             if nodes:
                 parent = nodes[-1]
                 i = next(i for i, child in enumerate(parent.children) if child.node is node)
@@ -398,7 +403,7 @@ class BeeBatch:
                 parent.children.insert(i + 1, Child(b"", right))
             else:
                 writer._root = Node([code], [name], [Child(b"", node), Child(b"", right)])
-                writer._live_nodes += 1
+                writer._live.count += 1
                 return
 
     def _number(self, seq: int, seq_code: bytes, key: bytes, value: bytes | None) -> None:

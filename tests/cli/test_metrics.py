@@ -154,8 +154,9 @@ def test_three_databases_under_load_keep_their_size(
         done = after["vitra_operations", directory.name, "executed"]
         assert done == after["vitra_operations", directory.name, "published"]
         assert after["vitra_executor_stopped", directory.name, ""] == 0
-    # Caches that hold so many megabytes are full after half an hour of such a load.
-    warm = seen[len(seen) // 2 :]
+    # Caches that hold so many megabytes are full after half an hour of such a load. The samples are
+    # uneven: there are fewer where the machine is slow.
+    warm = [each for each in seen if each[0] >= seen[-1][0] / 2]
     assert max(fds for _, _, fds in warm) - min(fds for _, _, fds in warm) < 12
     growth = (warm[-1][1] - warm[0][1]) / 2**20
     hours = (warm[-1][0] - warm[0][0]) / 3600

@@ -14,6 +14,7 @@ from protocol.hyperbee import (
     BlockCache,
     BlockReads,
     Bounds,
+    CacheRoom,
     Delete,
     DiffReader,
     Entry,
@@ -46,7 +47,7 @@ class BeeModel(RuleBasedStateMachine):
         super().__init__()
         self.blocks: list[bytes] = []
         self.writer = BeeWriter(0)
-        self.cache = BlockCache(max_blocks=40)
+        self.cache = BlockCache(CacheRoom(max_blocks=40))
         self.versions: dict[int, dict[bytes, Entry]] = {1: {}}
         self.written: list[tuple[bool, int, bytes, bytes | None]] = []
 

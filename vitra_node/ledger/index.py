@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from protocol.encoding.msgpack import pack
 from protocol.errors import LocalProtocolError
+from protocol.hyperbee import CacheRoom
 
 from ..errors import NotAllowed, UsageProblem
 from ..storage.log.hypercore import Hypercore
@@ -25,8 +26,8 @@ class Index(IndexView):
 
     core: Hypercore
 
-    def __init__(self, core: Hypercore) -> None:
-        super().__init__(core)
+    def __init__(self, core: Hypercore, room: CacheRoom | None = None) -> None:
+        super().__init__(core, room)
         self._awaited = AwaitedAcks(self)
 
     async def when_executed(self, oplog: bytes, seq: int) -> None:

@@ -22,7 +22,7 @@ from protocol.encoding.paths import (
     parse_path,
 )
 from protocol.errors import PathError
-from protocol.hyperbee import BlockReads, Operation
+from protocol.hyperbee import BlockReads, CacheRoom, Operation
 from protocol.hyperbee import Entry as BeeEntry
 
 from ..contracts.engine import Entry, ListOptions, Value
@@ -73,11 +73,12 @@ class IndexView:
     """Reads the index of one database; of its newest version, or of a fixed one.
 
     Blocks that are not stored here are fetched from peers, only those on the way to the answer.
+    What it keeps of them decoded takes ``room`` that others may share.
     """
 
-    def __init__(self, core: IndexCore) -> None:
+    def __init__(self, core: IndexCore, room: CacheRoom | None = None) -> None:
         self.core = core
-        self._bee = Hyperbee(core)
+        self._bee = Hyperbee(core, room=room)
         self._version: int | None = None
         # What is asked for again and again, with the length and fork of the log it was read at.
         self._known: dict[tuple[str, bytes], Any] = {}
@@ -87,6 +88,11 @@ class IndexView:
     def key(self) -> bytes:
         """The public key of the index log: the key of the database."""
         return self.core.key
+
+    @property
+    def room(self) -> CacheRoom:
+        """Where it keeps decoded blocks."""
+        return self._bee.tree.room
 
     @property
     def length(self) -> int:

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from protocol.hyperbee import CacheRoom
+
 from ..config import DirectoryConfig, read_config, write_config
 from ..errors import NotAllowed, NotFound
 from ..storage.corestore import Corestore
@@ -36,6 +38,7 @@ class OpenParts:
       local_oplog: key of the oplog that calls are published on, if any.
       world: where chance, date and sockets come from.
       sparse: whether only those blocks of the index are fetched that are read.
+      room: for decoded blocks; None for room of its own.
     """
 
     directory: Path | None
@@ -45,6 +48,7 @@ class OpenParts:
     local_oplog: bytes | None
     world: World
     sparse: bool = False
+    room: CacheRoom | None = None
 
     @property
     def cache_dir(self) -> Path | None:
@@ -59,6 +63,7 @@ async def created(
     participants: Sequence[bytes],
     passphrase: Passphrase | None,
     world: World,
+    room: CacheRoom | None,
 ) -> AsyncIterator[OpenParts]:
     """A new database; see ``Database.create``."""
     async with _runner(path, world) as runner:
@@ -77,7 +82,7 @@ async def created(
             if path is not None:
                 made = replace(config, key=core.key, role="executor", local_oplog=local.key)
                 write_config(path, made)
-            yield OpenParts(path, store, core, runner, local.key, world)
+            yield OpenParts(path, store, core, runner, local.key, world, room=room)
 
 
 @asynccontextmanager
@@ -87,6 +92,7 @@ async def loaded(
     passphrase: Passphrase | None,
     sparse: bool | None,
     world: World,
+    room: CacheRoom | None,
 ) -> AsyncIterator[OpenParts]:
     """A database by its key, or the one that the directory holds; see ``Database.load``."""
     config = DirectoryConfig() if path is None else read_config(path)
@@ -123,7 +129,7 @@ async def loaded(
         if path is not None and known != replace(config, role=known.role):
             write_config(path, known)
         lean = known.sparse and not core.writable
-        yield OpenParts(path, store, core, runner, config.local_oplog, world, lean)
+        yield OpenParts(path, store, core, runner, config.local_oplog, world, lean, room)
 
 
 @asynccontextmanager

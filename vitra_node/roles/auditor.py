@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from protocol.errors import RecordError
+from protocol.hyperbee import BlockCache
 from protocol.limits import MAX_REPLAY_GROUP_BYTES
 from protocol.transparency.frauds import Verdict
 from protocol.transparency.operations import plain_value_untrusted
@@ -72,7 +73,7 @@ class Auditor:
         self._runner = runner
         self._fetch_seconds = fetch_seconds
         self._read_ahead = read_ahead
-        self._pages = IndexPages()
+        self._pages = IndexPages(BlockCache(index.room))
 
     async def run(
         self,

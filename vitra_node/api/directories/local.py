@@ -10,6 +10,8 @@ from typing import Any
 
 import trio
 
+from protocol.hyperbee import CacheRoom
+
 from ...config import Address, DirectoryConfig, read_config
 from ...database import Database
 from ...errors import NotFound, VitraError
@@ -120,13 +122,15 @@ async def open_sandbox(
             yield LocalConnection(Session(database, None))
 
 
-async def open_when_free(stack: AsyncExitStack, directory: Path) -> Database:
+async def open_when_free(
+    stack: AsyncExitStack, directory: Path, room: CacheRoom | None = None
+) -> Database:
     """Open the database of a directory, waiting a little for another command to finish."""
     deadline = trio.current_time() + IN_USE_SECONDS
     while True:
         try:
             return await stack.enter_async_context(
-                Database.load(directory, passphrase=existing_passphrase)
+                Database.load(directory, passphrase=existing_passphrase, room=room)
             )
         except StoreInUse:
             if trio.current_time() >= deadline:

@@ -12,6 +12,8 @@ from typing import Any
 
 import trio
 
+from protocol.hyperbee import CacheRoom
+
 from ...config import Address
 from ...database import Database
 from ...errors import VitraError
@@ -41,6 +43,7 @@ class Hosting:
       directory: the data directory.
       listen: where to take connections of peers, None for nowhere.
       peers: whom to stay connected with.
+      room: for decoded blocks, shared by all databases of the process.
       ready: called once with the fields of the line that ``serve`` prints.
       narrate: told in sentences what happens.
       log_file: where this process writes its log, None for its terminal.
@@ -54,6 +57,7 @@ class Hosting:
     directory: Path
     listen: Address | None
     peers: tuple[Address, ...]
+    room: CacheRoom
     ready: Callable[[dict[str, Any]], None]
     narrate: Callable[[str], None]
     log_file: Path | None = None
@@ -74,7 +78,7 @@ async def host(hosting: Hosting, stop: trio.Event) -> None:
     database_key(directory)
     with telling():
         async with ControlServer.open() as server, AsyncExitStack() as stack:
-            database = await open_when_free(stack, directory)
+            database = await open_when_free(stack, directory, hosting.room)
             bound = await _listen(database, hosting.listen)
             if hosting.swarm:
                 await database.swarm(as_pairs(hosting.bootstrap))

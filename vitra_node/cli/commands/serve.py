@@ -25,6 +25,8 @@ from ..swarm_flags import (
 )
 
 if TYPE_CHECKING:
+    from protocol.hyperbee import CacheRoom
+
     from ...api.hosting.database_hosting import Door, Hosting
     from ...api.hosting.hooks import HookPlan
     from ...api.session import Session
@@ -123,6 +125,8 @@ class _Plan:
     ) -> None:
         import trio
 
+        from protocol.hyperbee import CacheRoom
+
         from ..serving import serve_until_stopped
         from ..systemd import tell_systemd
 
@@ -139,8 +143,9 @@ class _Plan:
                 doors = self.doors
                 if self.metrics is not None:
                     doors += (await _open_metrics(stack, self.metrics),)
+                room = CacheRoom()
                 hostings = [
-                    self._hosting(each, partial(is_ready, each), narrate, log_file, doors)
+                    self._hosting(each, room, partial(is_ready, each), narrate, log_file, doors)
                     for each in self.directories
                 ]
                 await serve_until_stopped(hostings)
@@ -150,6 +155,7 @@ class _Plan:
     def _hosting(
         self,
         directory: Path,
+        room: CacheRoom,
         ready: Callable[[dict[str, Any]], None],
         narrate: Callable[[str], None],
         log_file: Path | None,
@@ -164,6 +170,7 @@ class _Plan:
 
         return Hosting(
             directory=directory,
+            room=room,
             listen=config.listen if self.listen is None else self.listen,
             peers=tuple(dict.fromkeys((*config.peers, *self.peers))),
             ready=ready,

@@ -13,6 +13,7 @@ from protocol.hyperbee import (
     BeeBatch,
     BlockReads,
     Bounds,
+    CacheRoom,
     CompareAndSwap,
     Difference,
     DiffReader,
@@ -103,12 +104,18 @@ class Hyperbee:
     Args:
       header: block 0, if the core is empty and this bee writes to it first.
       always_duplicate: whether a put of the value that stands is written again.
+      room: for decoded blocks, shared with other Hyperbees; None for room of its own.
     """
 
     def __init__(
-        self, core: BeeCore, *, header: Header | None = None, always_duplicate: bool = True
+        self,
+        core: BeeCore,
+        *,
+        header: Header | None = None,
+        always_duplicate: bool = True,
+        room: CacheRoom | None = None,
     ) -> None:
-        self._tree = BeeTree(core, header, always_duplicate)
+        self._tree = BeeTree(core, header, always_duplicate, room)
         self._version: int | None = None
         self._prefix = b""
 

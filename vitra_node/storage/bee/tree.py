@@ -16,6 +16,7 @@ from protocol.hyperbee import (
     BlockCache,
     BlockReads,
     Blocks,
+    CacheRoom,
     Header,
     decode_block_untrusted,
 )
@@ -100,16 +101,25 @@ class Entries(Generic[T]):
 
 
 class BeeTree:
-    """One core and what all views of its tree share: decoded blocks, and the turn to write."""
+    """One core and what all views of its tree share: decoded blocks, and the turn to write.
+
+    Attributes:
+      room: where decoded blocks are kept, with those of others if it was given.
+    """
 
     def __init__(
-        self, core: BeeCore, header: Header | None = None, always_duplicate: bool = True
+        self,
+        core: BeeCore,
+        header: Header | None = None,
+        always_duplicate: bool = True,
+        room: CacheRoom | None = None,
     ) -> None:
         self.core = core
+        self.room = CacheRoom() if room is None else room
         self._header = header
         self._always_duplicate = always_duplicate
         self._fork = core.fork
-        self._cache = BlockCache()
+        self._cache = BlockCache(self.room)
         self._writer: BeeWriter | None = None
         self._writing = trio.Lock()
         self._reads = 0
@@ -125,7 +135,7 @@ class BeeTree:
         """Decoded blocks at hand."""
         if self.core.fork != self._fork:
             self._fork = self.core.fork
-            self._cache = BlockCache()
+            self._cache = BlockCache(self.room)
             self._writer = None
         return self._cache
 
