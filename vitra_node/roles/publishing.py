@@ -20,14 +20,15 @@ from ..contracts.engine import Value
 from ..errors import NotAllowed, UsageProblem, VitraError
 from ..ledger.index import Index
 from ..ledger.oplogs import Oplog
-from ..storage.environments.records import Record, Records
+from ..storage.environments.records import MAX_RECORD_KEY_BYTES, Record, Records
 from ..storage.errors import StorageError
 from ..transactions import Operation, Transaction, decode_transaction, encode_transaction
 from .waiting_line import WaitingLine
 
+# Records sort by the time of the call, so that a long list of them only ever grows at its end.
 _TABLE = "transactions"
-# Records sort by the time of the call; the id is looked up in a table of its own.
-_IDS_TABLE = "transaction-ids"
+_TIME_BYTES = 8
+_DIGEST_BYTES = 8
 
 # Calls in one append. What an append costs is nothing beside this many.
 MAX_CALLS_TOGETHER = 256
@@ -119,7 +120,6 @@ class Publishing:
     ) -> None:
         self._index = index
         self._table = records.table(_TABLE)
-        self._ids = records.table(_IDS_TABLE)
         self._local = local
         self._clock = clock
         self._line: WaitingLine[PendingCall] = WaitingLine()
@@ -147,8 +147,8 @@ class Publishing:
     def transactions(self) -> list[Transaction]:
         """All remembered transactions, oldest first."""
         return [
-            decode_transaction(key[8:].hex(), record, self._index)
-            for key, record in self._table.items()
+            decode_transaction(_id_or_place(place).hex(), record, self._index)
+            for place, record in self._table.items()
         ]
 
     def transaction(self, tx: str) -> Transaction | None:
@@ -157,8 +157,7 @@ class Publishing:
             raw = bytes.fromhex(tx)
         except ValueError:
             return None
-        place = self._ids.get(raw)
-        record = None if place is None else self._table.get(place)
+        record = self._table.get(_id_or_place(raw)) if len(raw) <= MAX_RECORD_KEY_BYTES else None
         return None if record is None else decode_transaction(tx, record, self._index)
 
     async def _append_singly(self, calls: Sequence[PendingCall]) -> None:
@@ -180,10 +179,10 @@ class Publishing:
         blocks: list[bytes] = []
         records: list[Record] = []
         for call in calls:
-            transaction, rows = self._transaction(oplog, seq, call)
+            transaction, record = self._transaction(oplog, seq, call)
             made.append((call, transaction))
             blocks += call.blocks
-            records += rows
+            records.append(record)
             seq += len(call.blocks)
         length = await oplog.core.append(blocks, also=records)
         assert length == first + len(blocks), "an append keeps its blocks together"
@@ -192,21 +191,18 @@ class Publishing:
 
     def _transaction(
         self, oplog: Oplog, first: int, call: PendingCall
-    ) -> tuple[Transaction, list[Record]]:
+    ) -> tuple[Transaction, Record]:
         operations = [
             Operation(oplog.key, first + number, decode_operation_untrusted(block))
             for number, block in enumerate(call.blocks)
         ]
-        raw = blake3(oplog.key + first.to_bytes(8, "big")).digest()[:16]
+        digest = blake3(oplog.key + first.to_bytes(8, "big")).digest()[:_DIGEST_BYTES]
+        place = self._clock().to_bytes(_TIME_BYTES, "big") + digest
+        tx = _id_or_place(place).hex()
         transaction = Transaction(
-            raw.hex(), call.method, call.params, call.response, operations, self._index
+            tx, call.method, call.params, call.response, operations, self._index
         )
-        place = self._clock().to_bytes(8, "big") + raw
-        records = [
-            self._table.record(place, encode_transaction(transaction)),
-            self._ids.record(raw, place),
-        ]
-        return transaction, records
+        return transaction, self._table.record(place, encode_transaction(transaction))
 
     async def _writable_oplog(self, name: str) -> Oplog:
         oplog = self._local()
@@ -231,3 +227,14 @@ class Publishing:
                 advice="Have the contract admit it, and let the index sync.",
             )
         return oplog
+
+
+def _id_or_place(either: bytes) -> bytes:
+    """The id of the transaction at a place in the table, and the place of an id.
+
+    Both are a time and a digest. In the id the time is covered with the digest, so that ids of one
+    day differ from their first character on.
+    """
+    time, digest = either[:_TIME_BYTES], either[_TIME_BYTES:]
+    cover = blake3(digest).digest()
+    return bytes(a ^ b for a, b in zip(time, cover, strict=False)) + digest
