@@ -163,7 +163,10 @@ class Connections:
         return self.bans.is_banned(public_key.hex(), trio.current_time())
 
     def record(self, address: str, error: ConnectionFailed) -> None:
-        """Remember a failure."""
+        """Remember a failure, and not what the connection had in memory when it came."""
+        _forget_frames(error)
+        if isinstance(error, PeerFault):
+            _forget_frames(error.error)
         self.failures.append(Failure(trio.current_time(), address, error))
 
     async def run(
@@ -228,3 +231,7 @@ class Connections:
             self.bans.charge(connection.address, weight, now)
         if shown:
             self.bans.charge(connection.remote_public_key.hex(), weight, now)
+
+
+def _forget_frames(error: Exception) -> None:
+    error.__traceback__ = error.__cause__ = error.__context__ = None

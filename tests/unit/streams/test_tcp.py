@@ -94,7 +94,11 @@ async def test_a_faulty_peer_is_recorded_and_the_node_goes_on() -> None:
                 await stream.aclose()
             while connections.live or len(connections.failures) < 3:
                 await trio.testing.wait_all_tasks_blocked(0.01)
-            assert [type(failure.error) for failure in connections.failures] == [PeerFault] * 3
+            errors = [failure.error for failure in connections.failures]
+            assert [type(error) for error in errors] == [PeerFault] * 3
+            # Frames would keep whole sessions in memory.
+            assert not any(error.__traceback__ or error.__context__ for error in errors)
+            assert not any(error.error.__traceback__ for error in errors)
             nursery.cancel_scope.cancel()
 
 
