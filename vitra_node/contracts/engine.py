@@ -156,6 +156,8 @@ class ApplyResult:
     # error came from, and what the contract wrote to its console.
     position: tuple[int, int] | None = None
     printed: tuple[ConsoleLine, ...] = ()
+    # Units that ``apply`` took, the same on every node; all there are when it ran out.
+    fuel: float = 0
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def result_of(message: Message, result: dict[str, Any], compiled: CompiledContra
             reads=tuple([_read(read) for read in result["r"]]),
             position=compiled.position(result.get("l")),
             printed=printed_lines(result),
+            fuel=float(result["f"]),
         )
     except (KeyError, IndexError, TypeError, ValueError) as reason:
         raise WorkerFault(f"the worker sent a malformed result: {reason!r}") from reason

@@ -41,7 +41,8 @@ function instantiate () {
 
 function reset (newMode, limit) {
   mode = newMode
-  fuel = limit
+  // Cleaning up after the work before is not paid by this one: it costs the same in a new process.
+  fuel = FUEL_PER_CALL
   latch = LATCH_NONE
   isSealed = true
   applyPromise = undefined
@@ -50,6 +51,7 @@ function reset (newMode, limit) {
   resetReads()
   resetObjectIds()
   resetChanges()
+  fuel = limit
 }
 
 // How the running work ended: with a value, with an error, or by a latch.
@@ -177,7 +179,7 @@ function runOperation (request) {
   if (request.refused !== undefined) {
     reset('apply', FUEL_PER_OPERATION)
     printed = []
-    return { latch: undefined, metadata: null, error: request.refused, changes: [] }
+    return { latch: undefined, metadata: null, error: request.refused, changes: [], fuel: 0 }
   }
   printed = []
   operationTime = request.ts
@@ -190,13 +192,14 @@ function runOperation (request) {
   }
   reset('apply', FUEL_PER_OPERATION)
   runToEnd(callApply, request, metadata)
-  var result = { latch: undefined, metadata: metadata, error: undefined, changes: [] }
+  var result = { latch: undefined, metadata: metadata, error: undefined, changes: [], fuel: 0 }
   if (ending === ERROR) {
     result.line = lineOf(ended)
     result.error = failureText(ended)
   }
   if (latch !== LATCH_NONE) result.latch = latch
   if (latch === LATCH_FUEL) result.error = 'out of fuel'
+  result.fuel = FUEL_PER_OPERATION - Math.max(fuel, 0)
   if (result.error === undefined && latch === LATCH_NONE && changeCount > 0) {
     for (var path in changes) result.changes.push(changes[path])
   }
@@ -225,7 +228,7 @@ function applyBatch (message) {
     var result = runOperation(message.requests[i])
     if (result.latch === LATCH_MEMORY) return { t: 'memory', results: results }
     if (result.latch === LATCH_BREAK) break
-    var sent = { e: result.error, m: result.metadata, c: result.changes, r: reads }
+    var sent = { e: result.error, m: result.metadata, c: result.changes, r: reads, f: result.fuel }
     if (result.line > 0) sent.l = result.line
     if (printed.length > 0) sent.o = printed
     // One by one when the batch before broke its worker: what is done must not be lost again.
