@@ -5,14 +5,6 @@
 return 1n + 2n
 //# bigint_method 1:9
 return (10n).toString()
-//# private_field 1:11
-class A { #x = 1; get () { return this.#x } } return new A().get()
-//# private_method 1:11
-class A { #m () { return 1 } m () { return this.#m() } } return new A().m()
-//# private_in 1:11
-class A { #x; static is (o) { return #x in o } } return A.is({})
-//# static_block 1:11
-class A { static { this.v = 1 } } return A.v
 //# array_subclass 1:17
 class L extends Array {} return new L(3).length
 //# promise_subclass 1:17
@@ -89,3 +81,13 @@ function s (a = (() => b)(), b = 1) { return a } return s()
 const f = () => b; const { b, c = f() } = { b: 1 }; return c
 //# var_like_captured_parameter 1:37
 function s (x, y = () => x) { { var x = 2 } return y() } return s(1)
+//# private_optional 1:44
+class A { #x = 1; static f (o) { return o?.#x } } return A.f(new A())
+//# private_method_optional 1:44
+class A { #m () { return 1 } f () { return this.#m?.() } } return new A().f()
+//# private_target 1:32
+class A { #x = 1; f () { [this.#x] = [2]; return this.#x } } return new A().f()
+//# private_tag 1:53
+class A { #t (s) { return s[0] } f () { return this.#t`a` } } return new A().f()
+//# static_super 1:57
+class B { static v = 1 } class A extends B { static w = super.v } return A.w

@@ -28,6 +28,17 @@
     'syntax-trailing-function-commas',
     ['transform-es2015-modules-commonjs', { strict: true, noInterop: true }]
   ]
+  if (dukpy.code.indexOf('__vitra_q') !== -1) plugins.push(leaveOutSteps)
+  // Class fields named __vitra_q are steps at their place among the fields, without a property.
+  function leaveOutSteps () {
+    function visit (call) {
+      var given = call.node.arguments
+      if (given.length !== 3 || given[1].type !== 'StringLiteral' || given[1].value !== '__vitra_q') return
+      var value = given[2].properties[given[2].properties.length - 1].value
+      if (value.callee && value.callee.object && value.callee.object.name === '__vitra_p') call.replaceWith(value)
+    }
+    return { visitor: { Program: { exit: function (path) { path.traverse({ CallExpression: visit }) } } } }
+  }
   var code
   var mappings
   try {

@@ -10,9 +10,11 @@ Map of the package, in the order of the work:
 - ``scopes``   finds variables that may be read before their declaration; ``bindings`` says what of
   a declaration is evaluated before its name has a value.
 - ``exports``  finds ``apply``, ``process`` and the methods with their parameters.
+- ``private_names`` says which class each ``#x`` belongs to, and refuses those of none.
 - ``emitter``  writes the program again, without moving lines; the rules are in ``functions``
   (coroutines, fuel), ``loops`` (fuel), ``clauses`` (catch guards), ``chains`` (``?.``, ``??``,
-  logical assignment), ``literals``, ``regex`` and ``variables``.
+  logical assignment), ``classes`` (private names, static parts), ``literals``, ``regex`` and
+  ``variables``.
 - ``patterns`` translates regular expressions after the second stage.
 - ``output``   the written text, and the way back from a position in it to the source.
 - ``coverage`` says where marks stand that tell which lines run.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
+from . import private_names
 from .emitter import Emitter, Rule
 from .functions import await_expression
 from .output import Part
@@ -19,6 +20,10 @@ _LINKS = frozenset({"member_expression", "subscript_expression", "call_expressio
 
 def link(emitter: Emitter, node: Node) -> None:
     """A member, index or call: the end of a chain, optional or not."""
+    if _stands_alone(emitter, node):
+        rule = private_names.read if node.type == "member_expression" else private_names.call
+        rule(emitter, node)
+        return
     if _has_optional(node):
         _chain(emitter, node, "void 0", "")
         return
@@ -31,6 +36,19 @@ def link(emitter: Emitter, node: Node) -> None:
                 callee,
             )
     emitter.children(node)
+
+
+def _stands_alone(emitter: Emitter, node: Node) -> bool:
+    """Whether it is ``a.#x`` or ``a.#x()``, which a chain goes on from like from a name."""
+    is_read = private_names.is_private(node)
+    is_call = private_names.is_private(node.child_by_field_name("function"))
+    if not is_read and not is_call:
+        return False
+    if _has_optional(node):
+        raise emitter.source.refusal(
+            "an optional chain up to a private name is not available in contracts", node
+        )
+    return True
 
 
 def _inner(node: Node) -> Node | None:
@@ -66,7 +84,7 @@ class _Chain:
 def _chain(emitter: Emitter, node: Node, missing: str, operator: str) -> None:
     links: list[Node] = []
     base: Node | None = node
-    while base is not None and base.type in _LINKS:
+    while base is not None and base.type in _LINKS and not _stands_alone(emitter, base):
         links.append(base)
         base = _inner(base)
     assert base is not None
@@ -220,6 +238,9 @@ def binary_expression(emitter: Emitter, node: Node) -> None:
     operator = node.child_by_field_name("operator")
     left = node.child_by_field_name("left")
     right = node.child_by_field_name("right")
+    if left is not None and left.type == "private_property_identifier":
+        private_names.has(emitter, node)
+        return
     if operator is None or operator.type != "??":
         emitter.children(node)
         return

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tree_sitter import Node
+
 from . import (
     chains,
+    classes,
     clauses,
     declarations,
     early_errors,
@@ -14,6 +17,7 @@ from . import (
     literals,
     loops,
     names,
+    private_names,
     refusals,
     regex,
     variables,
@@ -32,11 +36,21 @@ _RULES: dict[str, Rule] = {
     **literals.RULES,
     **regex.RULES,
     **variables.RULES,
+    **classes.RULES,
 }
 
 
 def _checked(rule: Rule) -> Rule:
-    return lambda emitter, node: variables.write(emitter, node, rule)
+    def write(emitter: Emitter, node: Node) -> None:
+        target = node.child_by_field_name("left") or node.child_by_field_name("argument")
+        if not private_names.is_private(target):
+            variables.write(emitter, node, rule)
+        elif node.type == "update_expression":
+            private_names.update(emitter, node)
+        else:
+            private_names.assignment(emitter, node)
+
+    return write
 
 
 for _kind in ("assignment_expression", "augmented_assignment_expression", "update_expression"):
@@ -85,6 +99,7 @@ def run(text: str, *, cover: bool = False) -> FrontPass:
     source = Source(text)
     refusals.check(source)
     early_errors.check(source)
+    private_names.check(source)
     names.check(source)
     declarations.check(source)
     found = exports.find(source)

@@ -46,6 +46,7 @@ def check(source: Source) -> None:
             _declare_block(source, scope)
         if node.type in FUNCTIONS:
             _check_parameters(source, node)
+        if node.type in FUNCTIONS or node.type == "class_static_block":
             scope = None
         elif node.type == "variable_declaration" or _is_var_head(node):
             _check_var(source, node, scope)

@@ -273,28 +273,10 @@ def default_value(emitter: Emitter, node: Node) -> None:
             emitter.visit(child)
 
 
-def field_definition(emitter: Emitter, node: Node) -> None:
-    """A class field; its value runs once for each instance, outside of any body."""
-    value = node.child_by_field_name("value")
-    if value is None:
-        # The second stage would leave it out.
-        emitter.children(node)
-        emitter.text("=void 0")
-        return
-    at = node.start_byte
-    for child in node.children:
-        at = emitter.gap(at, child)
-        if child.id == value.id:
-            emitter.isolated(child, "field")
-        else:
-            emitter.visit(child)
-
-
 RULES: dict[str, Rule] = {
     **dict.fromkeys(FUNCTIONS, function),
     "await_expression": await_expression,
     "yield_expression": yield_expression,
     "assignment_pattern": default_value,
     "object_assignment_pattern": default_value,
-    "field_definition": field_definition,
 }

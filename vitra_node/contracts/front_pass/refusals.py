@@ -7,8 +7,6 @@ from tree_sitter import Node
 from .syntax import Source, items, walk
 
 _NOT_AVAILABLE = {
-    "private_property_identifier": "private names (#x) are",
-    "class_static_block": "static blocks are",
     "decorator": "decorators are",
     "jsx_element": "JSX is",
     "jsx_self_closing_element": "JSX is",

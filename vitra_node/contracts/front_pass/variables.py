@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tree_sitter import Node
 
+from . import classes
 from .emitter import Emitter, Rule
 from .syntax import items
 
@@ -79,9 +80,14 @@ def declarator(emitter: Emitter, node: Node) -> None:
         emitter.text(f",{flag}=1")
 
 
+def class_expression(emitter: Emitter, node: Node) -> None:
+    """A class of any kind."""
+    classes.class_expression(emitter, node, Emitter.children)
+
+
 def class_declaration(emitter: Emitter, node: Node) -> None:
     """A class, with its flag set behind it."""
-    emitter.children(node)
+    class_expression(emitter, node)
     flag = emitter.checks.declarations.get(node.start_byte)
     if flag is None:
         return
@@ -192,6 +198,7 @@ RULES: dict[str, Rule] = {
     "identifier": use,
     "shorthand_property_identifier": use,
     "variable_declarator": declarator,
+    "class": class_expression,
     "class_declaration": class_declaration,
     "export_statement": export_statement,
     "object": object_literal,

@@ -22,11 +22,11 @@ function passedLines () {
 
 var FACTORY_PARAMETERS = ['exports', 'require', 'babelHelpers', '__vitra_t', '__vitra_n', '__vitra_c',
   '__vitra_a', '__vitra_b', '__vitra_w', '__vitra_g', '__vitra_y', '__vitra_s', '__vitra_f', '__vitra_d',
-  '__vitra_o', '__vitra_l', '__vitra_x', '__vitra_u']
+  '__vitra_o', '__vitra_l', '__vitra_x', '__vitra_u', '__vitra_p']
 
 var FACTORY_ARGUMENTS = [undefined, requireModule, helpers, tick, charge, caught, asyncCall, asyncApply,
   awaitValue, generatorCall, yieldValue, yieldAll, forAwait, usedTooEarly, withPrototype, passLine,
-  literalPattern, numberOf]
+  literalPattern, numberOf, privateNames]
 
 function load (code) {
   factory = evaluate('(function (' + FACTORY_PARAMETERS.join(', ') + ') {' + code + '\n})')
