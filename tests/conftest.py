@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import signal
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import trio
 import trio.testing
 from hypothesis import HealthCheck, settings
+
+from vitra_node.ledger import opening
 
 # A job in the background of a shell is told to ignore Ctrl-C, and so would be all that it starts.
 # What the tests interrupt has to listen, wherever they run.
@@ -22,6 +25,16 @@ settings.register_profile(
     "steady", settings.default, deadline=None, suppress_health_check=(HealthCheck.too_slow,)
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Databases in memory share what the compiler makes of a source: a second for each of them."""
+    shared = tmp_path_factory.mktemp("compiled")
+    own = opening.cache_dir_of
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "cache_dir_of", lambda path: own(path) or shared)
+        yield
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ class OpenParts:
     @property
     def cache_dir(self) -> Path | None:
         """Where compiled contracts are kept."""
-        return _cache_dir(self.directory)
+        return cache_dir_of(self.directory)
 
 
 @asynccontextmanager
@@ -144,8 +144,9 @@ async def sandboxed(contract: str, cover: bool) -> AsyncIterator[OpenParts]:
 
 
 def _runner(path: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:
-    return ContractRunner.open(_cache_dir(path), world=world)
+    return ContractRunner.open(cache_dir_of(path), world=world)
 
 
-def _cache_dir(path: Path | None) -> Path | None:
+def cache_dir_of(path: Path | None) -> Path | None:
+    """Where the compiled contracts of a database are kept; nowhere for one in memory."""
     return None if path is None else path / CACHE_NAME
