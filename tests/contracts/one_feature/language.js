@@ -16,6 +16,8 @@ out: for (const a of [1, 2, 3]) { for (const b of [1, 2]) { if (a === 2) continu
 for (let i = 0; i < 5; i++) { const f = () => i; if (f() === 3) return f() }
 //# tdz_closure
 const f = () => y; try { f(); return 'read' } catch (e) { return e.name } finally { let z = 0 } let y = 1
+//# parameter_named_like_its_function
+function f (a, f = a) { return [a, f] } const g = function h ({ n }, h) { return [n, h] }; return [f(1), g({ n: 2 }, 3)]
 //# tdz_hoisted
 try { f(); return 'read' } catch (e) { return e.name } function f () { return w } let w = 1
 //# tdz_later

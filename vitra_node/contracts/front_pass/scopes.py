@@ -78,7 +78,7 @@ class _Resolver:
             node, scope = stack.pop()
             if node.type in _CALLS:
                 self._note_call(node, scope)
-            if node.type in _REFERENCES:
+            if node.type in _REFERENCES and not _is_name_of_function(node):
                 uses.append((node, scope))
             inner = self._scope_of(node, scope)
             stack.extend(
@@ -256,6 +256,16 @@ def _own_nodes(node: Node) -> Iterator[Node]:
         yield inner
         if inner.type not in FUNCTIONS:
             stack.extend(inner.children)
+
+
+def _is_name_of_function(node: Node) -> bool:
+    """Whether it only names a function: a parameter may have the same name."""
+    parent = node.parent
+    return (
+        parent is not None
+        and parent.type in FUNCTIONS
+        and parent.child_by_field_name("name") == node
+    )
 
 
 def _is_computed_key(node: Node) -> bool:
