@@ -1,7 +1,8 @@
 """An honest executor is never accused: random contracts, random operations, the real auditor.
 
 Operations put, delete, fail, run out of fuel, change participants and source, cannot be read, name
-odd paths and hold odd values; among them are votes for a rollback.
+odd paths and hold odd values; among them are votes for a rollback. Most of them succeed, since what
+fails writes nothing that an auditor could be wrong about.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sys
 from pathlib import Path
 
 # Each contract with so many operations, in two processes: 20,000.
-CONTRACTS = int(os.environ.get("VITRA_TEST_HONEST_CONTRACTS", "20"))
-OPERATIONS = int(os.environ.get("VITRA_TEST_HONEST_OPERATIONS", "1000"))
+CONTRACTS = int(os.environ.get("VITRA_TEST_HONEST_CONTRACTS", "10"))
+OPERATIONS = int(os.environ.get("VITRA_TEST_HONEST_OPERATIONS", "2000"))
 SEED = int(os.environ.get("VITRA_TEST_CONTRACT_SEED", "1"))
+LEAST_SUCCEEDED = 0.6
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,8 +36,10 @@ def test_no_honest_executor_is_accused() -> None:
         for run in runs:
             run.kill()
     results = sorted(json.loads(line) for text in told for line in text.splitlines())
-    failed = sum(result[4] for result in results)
-    print(f"\n{CONTRACTS} contracts, {CONTRACTS * OPERATIONS} operations, {failed} of them failed")
+    count = CONTRACTS * OPERATIONS
+    succeeded = count - sum(result[4] for result in results)
+    print(f"\n{CONTRACTS} contracts, {count} operations, {succeeded} of them succeeded")
     assert [result[:4] for result in results] == [
         [seed, "verified", None, OPERATIONS] for seed in seeds
     ]
+    assert succeeded >= LEAST_SUCCEEDED * count
