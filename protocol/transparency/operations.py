@@ -21,6 +21,9 @@ The contract does not run for it, its ack's metadata is null, and it changes not
 Plain: TypeAlias = "bool | int | float | str | bytes | list[Any] | dict[str, Any] | None"
 """What a contract can be given: JSON's values and bytes. ``Any`` stands for the nesting."""
 
+# Types that are plain already; asked first, because most of what operations hold is of them.
+_PLAIN_AS_IS: Final = frozenset((str, bytes, bool, int, type(None)))
+
 
 def decode_operation_untrusted(block: bytes) -> Plain:
     """Decode an operation into what JSON can hold, plus bytes.
@@ -44,6 +47,8 @@ def plain_value_untrusted(value: Value) -> Plain:
     Raises:
       RecordError: it holds NaN, an infinity or a date.
     """
+    if type(value) in _PLAIN_AS_IS:
+        return value  # type: ignore[return-value]  # narrowed by identity of the type
     if value is UNDEFINED:
         return None
     if isinstance(value, float) and not math.isfinite(value):

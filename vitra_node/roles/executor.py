@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import trio
 
@@ -29,7 +28,7 @@ from protocol.transparency.operations import (
     Plain,
     decode_operation_untrusted,
 )
-from protocol.transparency.records import Ack, decode_source_untrusted, is_input_key, op_batch
+from protocol.transparency.records import Ack, decode_source_untrusted, op_batch
 from protocol.transparency.replay.group import changes_rules
 from protocol.transparency.replay.state_at import runtime_at
 from protocol.transparency.rollback import (
@@ -214,8 +213,9 @@ class Executor:
         async with self._index.writing() as batches:
             for operation, (result, outcome) in zip(group, outcomes, strict=False):
                 metadata = None if result is None else result.metadata
-                ack = self._ack(operation, outcome, metadata, ts)
-                rules_changed |= self._stage(batches, ack, outcome, new_runtime_id)
+                rules_changed |= self._stage(
+                    batches, operation, outcome, metadata, ts, new_runtime_id
+                )
             await batches.append()
         for operation, _ in zip(group, outcomes, strict=False):
             self._feeds[operation.oplog.key].take()
@@ -224,32 +224,32 @@ class Executor:
             await self._follow_participants(nursery)
             await self._read_source()
 
-    def _ack(
-        self, operation: PublishedOperation, outcome: Outcome, metadata: Value, ts: int
-    ) -> Ack:
-        """The ack, but for what depends on the state of the index."""
-        return Ack(
+    def _stage(
+        self,
+        batches: IndexBatches,
+        operation: PublishedOperation,
+        outcome: Outcome,
+        metadata: Value,
+        ts: int,
+        new_runtime_id: str | None,
+    ) -> bool:
+        """Add the batch of one operation; returns whether it changed source or membership."""
+        writes = effective_writes(outcome.writes, batches.has)
+        keys = [key for key, _ in writes]
+        ack = Ack(
             origin=operation.oplog.key,
             seq=operation.seq,
             ts=ts,
             success=outcome.success,
             error=outcome.error,
             metadata=metadata,
-            num_changes=0,
+            num_changes=len(writes),
             op_hash=operation.op_hash,
             oplog_head=operation.oplog_head,
+            runtime_id=new_runtime_id if CONTRACT_SOURCE in keys else None,
         )
-
-    def _stage(
-        self, batches: IndexBatches, ack: Ack, outcome: Outcome, new_runtime_id: str | None
-    ) -> bool:
-        """Add the batch of one operation; returns whether it changed source or membership."""
-        writes = effective_writes(outcome.writes, batches.has)
-        keys = [key for key, _ in writes]
-        new_source = CONTRACT_SOURCE in keys
-        runtime_id = new_runtime_id if new_source else None
-        batches.add(op_batch(replace(ack, num_changes=len(writes), runtime_id=runtime_id), writes))
-        return new_source or any(is_input_key(key) for key in keys)
+        batches.add(op_batch(ack, writes))
+        return any(changes_rules(key) for key in keys)
 
     async def _new_runtime_id(
         self,

@@ -17,6 +17,9 @@ from ..ledger.oplogs import Oplog
 # a participant that publishes faster than this waits in its own log, not in our memory.
 MAX_WAITING_OPERATIONS = 1024
 
+# Read at a time; then other tasks have a turn. Hundreds of operations of the usual size.
+MAX_READ_BYTES = 256 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedOperation:
@@ -53,22 +56,27 @@ class OplogFeed:
         with self._scope, core.tail(self._next_seq):
             while True:
                 await core.wait_for_length(self._next_seq + 1)
-                # All that is there, so that it can be executed as one group.
-                while self._next_seq < core.length:
-                    await self._read_one()
+                await self._read()
 
-    async def _read_one(self) -> None:
+    async def _read(self) -> None:
+        """Read what is there, so that it can be executed as one group; at least one operation."""
         while len(self.waiting) >= MAX_WAITING_OPERATIONS:
             self._room = trio.Event()
             await self._room.wait()
-        block = await self.oplog.core.get(self._next_seq)
+        core, first = self.oplog.core, self._next_seq
+        end = min(core.length, first + MAX_WAITING_OPERATIONS - len(self.waiting))
+        blocks = core.local_blocks(first, end, MAX_READ_BYTES)
+        for block in blocks or [await core.get(first)]:
+            self._take_in(block)
+        self._wake()
+
+    def _take_in(self, block: bytes) -> None:
         leaf = leaf_node(self._next_seq, block)
         roots = self._grow(leaf)
         self.waiting.append(
             PublishedOperation(self.oplog, self._next_seq, block, leaf.hash, tree_hash(roots))
         )
         self._next_seq += 1
-        self._wake()
 
     def _grow(self, leaf: TreeNode) -> list[TreeNode]:
         """The roots of the tree with one more leaf."""
