@@ -21,7 +21,7 @@ from vitra_node.storage.log.writer import LogWriter
 from vitra_node.transactions import Transaction
 
 CONTRACT = """
-export function emit ({ n, times = 1 }, emit) {
+export function publish ({ n, times = 1 }, emit) {
   for (let i = 0; i < times; i++) emit({ op: 'PUT', n, i })
   return n
 }
@@ -81,7 +81,7 @@ def appends(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_operations_stand_in_the_order_of_their_calls(appends: list[int]) -> None:
     async with Database.create(None, contract=CONTRACT) as database:
         await database.call("echo", {"n": 0})
-        wanted = [("emit", {"n": n, "times": n % 3}) for n in range(100)]
+        wanted = [("publish", {"n": n, "times": n % 3}) for n in range(100)]
         outcomes = await outcomes_of(database, *wanted)
         assert [outcome.response for outcome in outcomes] == list(range(100))
         emitted = [{"op": "PUT", "n": n, "i": i} for n in range(100) for i in range(n % 3)]
@@ -107,7 +107,7 @@ async def test_a_call_that_fails_is_alone_in_that() -> None:
         ]
         wanted: list[tuple[str, Any]] = []
         for number, (call, _) in enumerate(failing):
-            wanted += [call, ("emit", {"n": number})]
+            wanted += [call, ("publish", {"n": number})]
         outcomes = await outcomes_of(database, *wanted)
         assert [type(outcome) for outcome in outcomes[::2]] == [kind for _, kind in failing]
         assert "RangeError: no 1" in str(outcomes[0])
@@ -119,7 +119,7 @@ async def test_without_an_oplog_only_calls_that_emit_fail() -> None:
     async with Database.create(None, contract=CONTRACT) as database:
         await database.set_local_oplog(None)
         outcomes = await outcomes_of(
-            database, ("emit", {"n": 1}), ("echo", {"n": 2}), ("emit", {"n": 3})
+            database, ("publish", {"n": 1}), ("echo", {"n": 2}), ("publish", {"n": 3})
         )
         assert outcomes[1].response == 2
         assert isinstance(outcomes[0], NotAllowed)
@@ -133,13 +133,13 @@ async def test_of_a_caller_that_left_nothing_is_published() -> None:
         outcomes: list[Transaction] = []
 
         async def emit(n: int) -> None:
-            outcomes.append(await database.call("emit", {"n": n}))
+            outcomes.append(await database.call("publish", {"n": n}))
 
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as leaving:
                 nursery.start_soon(emit, 1)
                 leaving.cancel()
-                await database.call("emit", {"n": 2})
+                await database.call("publish", {"n": 2})
             nursery.start_soon(emit, 3)
         assert leaving.cancelled_caught
         assert sorted(op["n"] for op in await published(database)) == [1, 3]
@@ -186,7 +186,7 @@ async def test_a_disk_that_fails_is_told_to_every_caller(monkeypatch: pytest.Mon
     async with Database.create(None, contract=CONTRACT) as database:
         await database.call("echo", {"n": 0})
         monkeypatch.setattr(MemoryEnvironment, "write", refuse)
-        outcomes = await outcomes_of(database, *[("emit", {"n": n}) for n in range(5)])
+        outcomes = await outcomes_of(database, *[("publish", {"n": n}) for n in range(5)])
         assert [type(outcome) for outcome in outcomes] == [StoreReadOnly] * 5
         assert len({id(outcome) for outcome in outcomes}) == 5
         monkeypatch.undo()
