@@ -32,6 +32,9 @@ class Bitfield:
         self._number = number
         self._pages: dict[int, bytearray] = {}
         self._unwritten: set[int] = set()
+        # A page that is not there: behind the end of a log, where every append looks for one.
+        # Whoever makes it finds it in memory from then on.
+        self._absent = -1
         # The environment's pages from here on are void: a truncation is not durable yet.
         self._void_from: int | None = None
         self._void_in_flight: int | None = None
@@ -133,9 +136,11 @@ class Bitfield:
 
     def _load(self, number: int) -> bytearray | None:
         page = self._pages.get(number)
-        if page is None and not self._is_void(number):
+        if page is None and number != self._absent and not self._is_void(number):
             stored = self._environment.get(bitfield_key(self._number, number))
-            if stored is not None:
+            if stored is None:
+                self._absent = number
+            else:
                 self._pages[number] = page = _check(stored)
         return page
 
