@@ -92,6 +92,14 @@ const methods = {
   async overhang () {
     return await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
   },
+  // Whether nothing of an element is beyond the left or right edge of what it scrolls in.
+  async within ({ selector, scroller }) {
+    return await page.evaluate(([what, where]) => {
+      const inner = document.querySelector(what).getBoundingClientRect()
+      const outer = document.querySelector(where).getBoundingClientRect()
+      return outer.left <= inner.left && inner.right <= outer.right
+    }, [selector, scroller])
+  },
   // Serious findings of axe. It runs in a world of its own, which the page's policy does not reach.
   async axe () {
     const session = await context.newCDPSession(page)

@@ -127,6 +127,12 @@ def test_a_block_shows_its_way_up_and_gives_its_proof(explored: Explored, tmp_pa
         proven = InclusionProof.from_json_untrusted(file.read_text()).check_untrusted()
         assert proven.index == seq
         assert vitra(tmp_path, "proof", "check", str(file)).code == 0
+    explored.browser.call("view", width=390, height=844, scheme="light")
+    for seq in range(length - 2, length):
+        explored.open(f"/block/index/{seq}")
+        in_sight = explored.browser.call("within", selector=".node.block", scroller=".drawing")
+        assert in_sight, "on a phone the drawing begins where the block is"
+    explored.browser.call("view", width=1280, height=800, scheme="light")
     assert explored.open(f"/block/index/{length}")["status"] == 404
     explored.no_problems()
 
@@ -149,7 +155,7 @@ def test_hostile_values_are_shown_and_do_nothing(explored: Explored) -> None:
         done = explored.call("put", path=path, value={payload: [payload]}, op=payload)
         assert done["results"][0]["ack"]["success"], payload
         pages.append((payload, done["tx"], done["results"][0]["ack_seq"]))
-    explored.call("put", path="", value=PAYLOADS[0])
+    explored.call("put", path="", value="<b>why it was refused</b>")
     explored.call("put", path="/large", value="<b>" + "x" * 1_000_000)
     for path in ("/", "/transactions", "/index", "/index?path=/large"):
         assert explored.open(path)["status"] == 200
@@ -167,6 +173,7 @@ def test_hostile_values_are_shown_and_do_nothing(explored: Explored) -> None:
         begin = payload[:8].replace("\t", "\\x09")
         if begin.isprintable():
             assert begin in seen, payload
+    assert "<b>why it was refused</b>" in seen
     for number, payload in list(enumerate(PAYLOADS))[::5]:
         assert explored.open(f"/index?path=/x{number}")["status"] == 200, payload
     explored.no_problems()

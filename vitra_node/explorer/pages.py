@@ -75,7 +75,8 @@ async def transactions(request: Request) -> Response:
     """The calls that were made from this directory."""
     site = Site.of(request)
     found = await site.connection.call("tx.list")
-    return site.page(request, "transactions.html", transactions=found[::-1][:LISTED_ENTRIES])
+    newest, more = found[::-1][:LISTED_ENTRIES], len(found) > LISTED_ENTRIES
+    return site.page(request, "transactions.html", transactions=newest, more=more)
 
 
 async def transaction(request: Request) -> Response:

@@ -143,12 +143,14 @@ async def _operation(oplog: Oplog | None, seq: int | None, page: _Page) -> Any:
     """The operation itself, or None where it is not here and nobody brings it in time."""
     if oplog is None or seq is None or seq >= oplog.length:
         return None
-    with trio.move_on_at(page.deadline):
-        try:
-            return _cut(to_json(unpack_untrusted(await oplog.core.get(seq))))[0]
-        except (DecodeError, BlockNotAvailable):
-            return None
-    return None
+    try:
+        block = oplog.core.local_block(seq)
+        if block is None:
+            with trio.move_on_at(page.deadline):
+                block = await oplog.core.get(seq)
+        return None if block is None else _cut(to_json(unpack_untrusted(block)))[0]
+    except (DecodeError, BlockNotAvailable):
+        return None
 
 
 def _without_operation(changes: list[HistoryEntry]) -> dict[str, Any]:

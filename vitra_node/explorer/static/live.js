@@ -26,6 +26,12 @@ function takeOver (fresh) {
       ? document.activeElement.getAttribute('href') || document.activeElement.getAttribute('aria-label')
       : null
     const taken = document.importNode(next, true)
+    if (part.getAttribute('role') === 'status') {
+      // Screen readers tell what changes inside of an element, and nothing of one that is new.
+      part.className = taken.className
+      part.replaceChildren(...taken.childNodes)
+      continue
+    }
     part.replaceWith(taken)
     if (focused) {
       const same = [...taken.querySelectorAll('a, [tabindex]')].find(each =>
@@ -54,6 +60,14 @@ async function refresh () {
   } finally {
     fetching = false
   }
+}
+
+// A drawing that is wider than the window begins where its block is in sight.
+for (const drawing of document.querySelectorAll('.drawing')) {
+  const block = drawing.querySelector('.block')
+  if (!block) continue
+  const [outer, inner] = [drawing.getBoundingClientRect(), block.getBoundingClientRect()]
+  drawing.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2
 }
 
 if (document.querySelector('[data-live]')) {
