@@ -61,7 +61,8 @@ def test_a_file_is_no_data_directory(tmp_path: Path, capfd: pytest.CaptureFixtur
 
 def test_status_without_a_node_is_no_failure(vitra: Vitra) -> None:
     outcome = vitra("status", "--json")
-    assert (outcome.code, outcome.json) == (0, {"running": False, "key": None})
+    assert outcome.code == 0
+    assert outcome.json == {"running": False, "key": None, "sparse": False}
 
 
 def test_stop_without_a_node_is_not_found(vitra: Vitra) -> None:
