@@ -94,8 +94,10 @@ def test_doctor_says_which_step_fails(tmp_path: Path) -> None:
     directory = tmp_path / "executor"
     assert vitra(directory, "init", str(contract)).code == 0
     stopped = vitra(directory, "doctor")
-    assert stopped.code == 3
-    assert "vitra serve" in stopped.err
+    assert stopped.code == 5
+    assert "PROBLEM node       No node serves this directory" in stopped.out
+    for name in ("store", "keys", "runtime"):
+        assert f"ok      {name:<10} " in stopped.out
     with running(directory, "serve", "--no-swarm") as node:
         node.line()
         alone = vitra(directory, "doctor", "--json")

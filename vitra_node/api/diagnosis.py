@@ -1,12 +1,14 @@
 """Why is nothing syncing? Questions about a running node, each with an answer and advice.
 
+What a directory needs before anything is exchanged is asked in ``home_diagnosis``.
+
 A check is a line of ``CHECKS``: add one there. They are asked in order, from the socket up to the
 blocks; the first that is a problem is usually the cause of those after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +46,11 @@ class Check:
 
 def diagnose(session: Session) -> list[dict[str, Any]]:
     """All findings, in order."""
-    found = [(check.name, check.probe(session)) for check in CHECKS]
+    return shapes_of([(check.name, check.probe(session)) for check in CHECKS])
+
+
+def shapes_of(found: Iterable[tuple[str, Finding]]) -> list[dict[str, Any]]:
+    """Findings by name as they are sent."""
     return [
         {"name": name, "state": each.state, "text": each.text, "advice": each.advice}
         for name, each in found

@@ -153,14 +153,18 @@ def _store_version(error: storage.StoreVersionError) -> VitraError:
 def _key_file(error: storage.KeyFileError) -> VitraError:
     if is_disk_full(error):
         return _disk_full(error)
-    return StoreDamaged(f"A key file cannot be used: {_sentence(error)}", unchanged=_NOTHING)
+    return StoreDamaged(
+        f"A key file cannot be used: {_sentence(error)}",
+        unchanged=_NOTHING,
+        advice="Put that right, or restore a backup that holds the keys into a new directory.",
+    )
 
 
 def _damaged(error: storage.StoreDamaged) -> VitraError:
     return StoreDamaged(
         f"The store is damaged: {_sentence(error)}",
         unchanged="What is stored was left as it is.",
-        advice="Put back a copy, or join again into a new directory.",
+        advice="Restore a backup into a new directory, or join again into one.",
     )
 
 

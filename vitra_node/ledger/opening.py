@@ -14,8 +14,9 @@ from pathlib import Path
 from protocol.hyperbee import CacheRoom
 
 from ..config import DirectoryConfig, read_config, write_config
-from ..errors import NotAllowed, NotFound
+from ..errors import NotAllowed, NotFound, StoreDamaged
 from ..storage.corestore import Corestore
+from ..storage.environments.lmdb_environment import DATA_NAME
 from ..storage.keys.key_files import Passphrase
 from ..storage.log.hypercore import Hypercore
 from ..world import REAL_WORLD, World
@@ -74,6 +75,8 @@ async def created(
                 unchanged="It was not changed.",
                 advice="Choose another directory, or remove this one with `vitra destroy`.",
             )
+        if path is not None:
+            require_store(path)
         async with Corestore.open(path, passphrase=passphrase, world=world) as store:
             config = DirectoryConfig() if path is None else read_config(path)
             local = await OwnOplogs(store).open_or_create(config.local_oplog)
@@ -108,6 +111,8 @@ async def loaded(
             unchanged="It was not changed.",
             advice="Choose another directory for this one.",
         )
+    if path is not None:
+        require_store(path)
     async with (
         _runner(path, world) as runner,
         Corestore.open(path, passphrase=passphrase, world=world) as store,
@@ -141,6 +146,22 @@ async def sandboxed(contract: str, cover: bool) -> AsyncIterator[OpenParts]:
             local = await OwnOplogs(store).open_or_create(None)
             core = await create_index(store, contract, [local.key], compiled.runtime_id)
             yield OpenParts(None, store, core, runner, local.key, REAL_WORLD)
+
+
+def require_store(path: Path) -> None:
+    """Raise StoreDamaged where a directory had a store, and has none any more.
+
+    A new one would be opened with the old keys, know nothing of what they signed, and make the
+    same oplogs again: a second history of each.
+    """
+    config = read_config(path)
+    had_one = config.key is not None or config.local_oplog is not None
+    if had_one and not (path / DATA_NAME).exists():
+        raise StoreDamaged(
+            f"The data file {path / DATA_NAME} is missing.",
+            unchanged="Nothing was put in its place: the keys have signed what it held.",
+            advice="Bring that file back, or restore a backup into a new directory.",
+        )
 
 
 def _runner(path: Path | None, world: World) -> AbstractAsyncContextManager[ContractRunner]:

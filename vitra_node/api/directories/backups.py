@@ -31,6 +31,7 @@ from ...storage.environments.lock import DirectoryLock
 from ...storage.errors import StorageError
 from ...storage.keys.sealing import WrongPassphrase
 from ..failures import telling
+from .own_files import nothing_left_on_failure
 
 # Proofs larger than this do not travel in a backup; they can be found again by `vitra verify`.
 _MAX_FRAUD_BYTES = 4 * 1024 * 1024
@@ -99,8 +100,7 @@ def restore_directory(
             unchanged="It was not changed.",
             advice="Restore into another directory, with --dir.",
         )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with telling():
+    with telling(), nothing_left_on_failure(directory):
         lock = DirectoryLock(directory)
         try:
             return _restore(file, directory, passphrase, nothing_newer, progress)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,31 +10,16 @@ from typing import Any
 from ...config import CONFIG_NAME, Address, read_config, write_config
 from ...database import Database
 from ...errors import NotFound
-from ...frauds import DIRECTORY_NAME as FRAUD_NAME
-from ...ledger.opening import CACHE_NAME
+from ...ledger.opening import require_store
 from ...ledger.own_oplogs import OwnOplogs
 from ...storage.corestore import Corestore
 from ...storage.environments.lmdb_environment import DATA_NAME
 from ...storage.environments.lock import LOCK_NAME, DirectoryLock
 from ...storage.keys.key_files import KEYS_DIRECTORY
-from ..control.socket_file import SOCKET_NAME
 from ..failures import telling
 from .local import Narrate, find_peers, reach_peers
+from .own_files import delete, nothing_left_on_failure, own_files
 from .passphrase import existing_passphrase
-
-# Everything that a node writes into its directory, as patterns. The configuration goes last, so
-# that an interrupted deletion can be taken up again; other files are never touched.
-_OWN_FILES = (
-    SOCKET_NAME,
-    "node.log*",
-    "http-token",
-    f"{Path(DATA_NAME).stem}.*",
-    CACHE_NAME,
-    FRAUD_NAME,
-    KEYS_DIRECTORY,
-    CONFIG_NAME,
-    LOCK_NAME,
-)
 
 
 async def create_database(
@@ -47,7 +30,7 @@ async def create_database(
     Raises VitraError: UsageProblem when the contract cannot run (nothing is created), NotAllowed
     when the directory has a database already.
     """
-    with telling(), _private_directory(directory):
+    with telling(), nothing_left_on_failure(directory):
         async with Database.create(
             directory,
             contract=source,
@@ -78,7 +61,7 @@ async def join_database(
     others are looked for when these gave nothing; ``bootstrap`` is remembered as well. ``sparse``:
     see ``Database.load``.
     """
-    with telling():
+    with telling(), nothing_left_on_failure(directory):
         async with Database.load(
             directory, key, passphrase=existing_passphrase, sparse=sparse
         ) as database:
@@ -105,7 +88,8 @@ async def prepare_oplog(directory: Path) -> dict[str, Any]:
 
     Its key can then be named to whoever makes the database, and the directory joins it later.
     """
-    with telling():
+    with telling(), nothing_left_on_failure(directory):
+        require_store(directory)
         async with Corestore.open(directory, passphrase=existing_passphrase) as store:
             core = await OwnOplogs(store).create()
             config = read_config(directory)
@@ -120,38 +104,18 @@ def destroy_directory(directory: Path) -> list[str]:
     Returns the names that were deleted. Raises VitraError: NotFound when there is nothing of a
     node's, NotAllowed when a process holds the directory.
     """
-    present = [path.name for pattern in _OWN_FILES for path in sorted(directory.glob(pattern))]
+    present = [path.name for path in own_files(directory)]
     if not {CONFIG_NAME, DATA_NAME, KEYS_DIRECTORY} & set(present):
         raise NotFound(f"There is no database in {directory}.", unchanged="Nothing was deleted.")
     with telling():
         lock = DirectoryLock(directory)
         try:
             for name in present:
-                path = directory / name
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+                delete(directory / name)
         finally:
             lock.release()
         _remove_if_empty(directory)
     return present
-
-
-@contextmanager
-def _private_directory(directory: Path) -> Iterator[None]:
-    """Make the directory for its owner alone; when the block fails, leave nothing of it behind."""
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
-    if missing:
-        directory.mkdir(mode=0o700, parents=True)
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            # Stops at the first that is not empty, or not ours any more.
-            for each in missing:
-                each.rmdir()
-        raise
 
 
 def _remove_if_empty(directory: Path) -> None:

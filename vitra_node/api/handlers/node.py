@@ -14,7 +14,8 @@ from ... import __version__
 from ...config import parse_address
 from ...errors import NotAllowed
 from ...progress import Progress
-from ..diagnosis import diagnose, peer_lines
+from ..diagnosis import diagnose, peer_lines, shapes_of
+from ..home_diagnosis import NO_NODE, examine
 from ..session import NodeHold, Session
 from ..shapes import dht_shape, fork_shape, info_shape
 
@@ -120,9 +121,13 @@ async def peers(session: Session) -> list[dict[str, Any]]:
 
 
 async def doctor(session: Session) -> list[dict[str, Any]]:
-    """Why is nothing syncing: each step from the socket to the blocks, and whether it works."""
-    session.running_node()
-    return diagnose(session)
+    """Why is nothing syncing: store, keys, contract, then each step from the socket to the blocks.
+
+    Without a node, that there is none takes the place of those steps.
+    """
+    at_home = shapes_of(await examine(session))
+    rest = shapes_of([("node", NO_NODE)]) if session.node is None else diagnose(session)
+    return at_home + rest
 
 
 async def _states(session: Session) -> AsyncGenerator[dict[str, Any], None]:

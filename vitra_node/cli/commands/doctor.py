@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from ...api.client import ControlClient
+from ...api.control.connection import Connection
 from ...errors import NetworkProblem
+from ..asking import ask
 from ..settings import Settings, takes_settings
 
 _MARKS = {"ok": "ok      ", "problem": "PROBLEM ", "off": "-       "}
@@ -17,12 +18,17 @@ NETWORK = NetworkProblem.exit_code
 @click.command()
 @takes_settings
 def doctor(settings: Settings) -> int:
-    """Tell why nothing is syncing: which step from the socket to the blocks fails.
+    """Tell why nothing is syncing: store, keys, contract, and each step from socket to blocks.
 
-    Asks the node that serves the directory. Exits with 0 when nothing is wrong, else with 5.
+    Asks the node that serves the directory; without one it looks at the directory alone. Exits
+    with 0 when nothing is wrong, with 5 when something is, and as any other command when the
+    directory cannot be opened at all.
     """
-    with ControlClient.connect(settings.directory) as client:
-        checks = client.call("node.doctor")
+
+    async def command(connection: Connection) -> Any:
+        return await connection.call("node.doctor")
+
+    checks = ask(settings, command, with_peers=False)
     problems = [check for check in checks if check["state"] == "problem"]
     settings.output.result({"healthy": not problems, "checks": checks}, _text(checks))
     return NETWORK if problems else 0

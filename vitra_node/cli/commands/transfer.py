@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 import click
 
 from ...api.control.connection import Connection
-from ...errors import NotFound, UsageProblem
+from ...errors import NotFound, UsageProblem, cannot_write
 from ...progress import Step
 from ..asking import ask
 from ..output import counted
@@ -32,8 +32,8 @@ def export(settings: Settings, file: Path | None, everything: bool) -> None:
 
     async def command(connection: Connection) -> int:
         count = 0
-        async with connection.stream("index.export", everything=everything) as entries:
-            with nullcontext() if file is None else _new_file(file) as opened:
+        with nullcontext() if file is None else _new_file(file) as opened:
+            async with connection.stream("index.export", everything=everything) as entries:
                 async for entry in entries:
                     if opened is None:
                         settings.output.json_line(entry)
@@ -84,7 +84,11 @@ def import_(settings: Settings, file: Path, method: str) -> None:
 @contextmanager
 def _new_file(file: Path) -> Iterator[IO[str]]:
     """A file that is written whole, or not left at all."""
-    with file.open("x") as opened:
+    try:
+        opened = file.open("x")
+    except OSError as error:
+        raise cannot_write(file, error, "Nothing was written.") from error
+    with opened:
         try:
             yield opened
             opened.flush()
@@ -99,6 +103,10 @@ def _entries(file: Path) -> Iterator[dict[str, Any]]:
         opened: IO[bytes] = file.open("rb")
     except FileNotFoundError as error:
         raise NotFound(f"There is no file {file}.", unchanged="Nothing was called.") from error
+    except OSError as error:
+        raise UsageProblem(
+            f"{file} cannot be read: {error.strerror}.", unchanged="Nothing was called."
+        ) from error
     with opened:
         number = 0
         while line := opened.readline(MAX_LINE_BYTES):

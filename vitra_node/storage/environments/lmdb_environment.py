@@ -61,7 +61,7 @@ class LmdbEnvironment(Environment):
                 max_spare_txns=2,
             )
         except _DAMAGE as error:
-            raise StoreDamaged(f"{path} is not a data file: {error}") from error
+            raise StoreDamaged(f"it is not a data file: {error}") from error
         except (lmdb.Error, OSError) as error:
             raise StorageError(f"{path} cannot be opened: {error}") from error
         self._map_bytes = map_bytes
