@@ -11,6 +11,7 @@ from ...config import CONFIG_NAME, read_config
 from ...errors import VitraError
 from ...frauds import DIRECTORY_NAME as FRAUD_NAME
 from ...ledger.opening import CACHE_NAME
+from ...storage.care.backup import STAGING_NAME
 from ...storage.environments.lmdb_environment import DATA_NAME
 from ...storage.environments.lock import LOCK_NAME, DirectoryLock
 from ...storage.errors import StorageError
@@ -24,6 +25,7 @@ _OWN_FILES = (
     "node.log*",
     "http-token",
     f"{Path(DATA_NAME).stem}.*",
+    STAGING_NAME,
     CACHE_NAME,
     FRAUD_NAME,
     KEYS_DIRECTORY,
