@@ -22,7 +22,7 @@ def test_the_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["dht-lokup"], 3, "Choose one of these: database, dht-lookup"),
+        (["dht-lokup"], 3, "Choose one of these: cheats, database"),
         (["nat-matrix", "--nodes", "2"], 2, "needs at least 4 nodes"),
         (["nat-matrix", "--seed", "-1"], 2, "--seed"),
         (["nat-matrix", "--trace", "/nowhere/at/all"], 2, "/nowhere/at/all cannot be written"),
