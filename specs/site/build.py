@@ -27,8 +27,8 @@ database.
 CLI_PAGE = """# Command line
 
 Exit codes are verdicts: 0 done or verified, 1 a fault of the program, 2 wrong usage, 3 not found,
-4 not allowed, 5 network or timeout, 6 cannot tell yet, 7 local store damaged, 20 contract violated
-(a proof was written), 21 log forked (a proof was written), 130 interrupted.
+4 not allowed, 5 network or timeout, 6 cannot tell yet, 7 local store damaged or disk full,
+20 contract violated (a proof was written), 21 log forked (a proof was written), 130 interrupted.
 
 ::: mkdocs-click
     :module: vitra_node.cli.application

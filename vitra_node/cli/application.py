@@ -91,7 +91,7 @@ def application(ctx: click.Context, directory: Path | None, as_json: bool) -> No
 
     Every command takes --dir and --json, and talks to the node that serves the directory when one
     is running. Results go to stdout, narration to stderr. Exit codes: 0 done or verified, 2 usage,
-    3 not found, 4 not allowed, 5 network, 6 cannot tell, 7 store damaged, 20 contract violated,
-    21 log forked.
+    3 not found, 4 not allowed, 5 network, 6 cannot tell, 7 store damaged or disk full, 20 contract
+    violated, 21 log forked.
     """
     ctx.obj = GroupSettings(directory, as_json)

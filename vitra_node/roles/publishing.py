@@ -31,7 +31,7 @@ _TIME_BYTES = 8
 _DIGEST_BYTES = 8
 
 # Calls in one append. What an append costs is nothing beside this many.
-MAX_CALLS_TOGETHER = 256
+MAX_CALLS_IN_APPEND = 256
 
 # What keeps operations from being published; of anything else nobody knows whether they were.
 _Refused = (VitraError, StorageError, ProtocolError)
@@ -132,7 +132,7 @@ class Publishing:
         """Publish for ever."""
         try:
             while True:
-                calls = await self._line.take(MAX_CALLS_TOGETHER)
+                calls = await self._line.take(MAX_CALLS_IN_APPEND)
                 calls = [call for call in calls if not call.has_left]
                 try:
                     await self._append(calls)
